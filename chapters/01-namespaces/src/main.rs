@@ -1,2 +1,88 @@
-//! In the making.
-fn main() {}
+//! minidock-01: a container made of namespaces. The two lists below are what this chapter can do:
+//! its commands, and the mechanisms that start a container.
+
+use clap::{CommandFactory, Parser, Subcommand};
+use console::failure::OURS;
+use console::options::Global;
+use namespaces::engine::{clean, join, run, spaces};
+use namespaces::kernel_files::KernelFiles;
+use namespaces::namespaces::Namespaces;
+use namespaces::plan::Mechanism;
+use namespaces::process::Command as ContainerCommand;
+use namespaces::rootfs::RootFileSystem;
+use std::process::ExitCode;
+
+const PROGRAM: &str = "minidock-01";
+
+/// The mechanisms, in the order in which they plan.
+fn mechanisms() -> Vec<Box<dyn Mechanism>> {
+    vec![
+        Box::new(Namespaces),
+        Box::new(RootFileSystem),
+        Box::new(KernelFiles),
+        Box::new(ContainerCommand),
+    ]
+}
+
+/// Containers made of namespaces: chapter 01 of minidock. Not safe for programs that you do not
+/// trust: root in a container keeps every capability.
+#[derive(Parser)]
+#[command(name = PROGRAM, version)]
+struct CommandLine {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a command in a new container
+    Run(run::Options),
+    /// Run a command in a running container, given one of its processes
+    Exec(join::Options),
+    /// Show a process as the kernel sees it: namespaces beside the host's, mounts
+    Inspect {
+        /// The process
+        pid: i32,
+        /// `json`, or a text with {{.Field}} in it
+        #[arg(short, long)]
+        format: Option<String>,
+    },
+    /// List namespaces and who is in them
+    Ns {
+        /// `json`, or a text with {{.Field}} in it
+        #[arg(long)]
+        format: Option<String>,
+    },
+    /// Remove everything of minidock's that no running container uses
+    Clean,
+    /// Print a completion script for a shell
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where a command runs, Docker's 125 keeps our failures apart from its own.
+fn usual_code(command_line: &CommandLine) -> u8 {
+    if matches!(command_line.command, Command::Run(_) | Command::Exec(_)) { OURS } else { 1 }
+}
+
+fn main() -> ExitCode {
+    console::run(PROGRAM, usual_code, |CommandLine { global, command }| {
+        global.start_explaining()?;
+        match command {
+            Command::Run(options) => return run::run(options, &global, &mechanisms()),
+            Command::Exec(options) => return join::run(options, &mechanisms()),
+            Command::Inspect { pid, format } => print!("{}", spaces::show(pid, format.as_deref())?),
+            Command::Ns { format } => print!("{}", spaces::table(format.as_deref())?),
+            Command::Clean => clean::clean(&global.data_directory()?)?,
+            Command::Completion { shell } => {
+                let out = &mut std::io::stdout();
+                clap_complete::generate(shell, &mut CommandLine::command(), PROGRAM, out);
+            }
+        }
+        Ok(0)
+    })
+}

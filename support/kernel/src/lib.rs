@@ -1,1 +1,21 @@
-//! In the making.
+//! One narrated wrapper for each kernel call that the chapters teach.
+//!
+//! The same wrapper executes the call, words its error and, under `--explain`, tells what it did:
+//! what is printed is therefore what happened. Raw descriptors never leave this crate, `unsafe`
+//! hardly does.
+
+pub mod descriptor;
+pub mod error;
+pub mod explain;
+pub mod identity;
+pub mod mount;
+pub mod namespace;
+pub mod network;
+pub mod path;
+pub mod process;
+pub mod signal;
+pub mod terminal;
+
+pub use error::{Error, Result};
+pub use nix::errno::Errno;
+pub use nix::unistd::Pid;

@@ -1,0 +1,70 @@
+//! The command line while its container runs: it relays, passes signals on, waits, and ends with
+//! the container's exit code.
+
+use crate::config::Process;
+use crate::engine::streams;
+use anyhow::Result;
+use console::relay::Relay;
+use console::terminal::{RawTerminal, duplicate};
+use kernel::process::{self, Child, Exit};
+use kernel::signal::{Received, Signal, Signals};
+use kernel::terminal::Pty;
+use std::io::IsTerminal;
+use std::os::fd::AsFd;
+
+/// How often a person has to ask before a container that does not listen is killed, as in Docker.
+const PATIENCE: u32 = 3;
+
+/// Waits for the end of a container, or of a command in one.
+pub fn attend(
+    child: &Child,
+    process: &Process,
+    mut relay: Relay,
+    pty: Option<&Pty>,
+) -> Result<Exit> {
+    let mut signals = Signals::collect(&[])?;
+    let mut _raw = None;
+    if let Some(pty) = pty {
+        streams::relay_terminal(pty, process.interactive, &mut relay)?;
+        let input = std::io::stdin();
+        if process.interactive && input.is_terminal() {
+            _raw = Some(RawTerminal::enter(duplicate(&input)?, &child.pidfd)?);
+        }
+    }
+    kernel::explain::heading(
+        "parent",
+        "wait for the end",
+        "relaying and passing signals on until the pidfd says that it has come",
+    );
+    let mut asked = 0;
+    loop {
+        let ready = relay.run_until(&[child.pidfd.as_fd(), signals.as_fd()])?;
+        while let Some(received) = signals.receive()? {
+            pass_on(received, child, pty, &mut asked)?;
+        }
+        if ready[0] {
+            break;
+        }
+    }
+    relay.drain()?;
+    Ok(process::wait(child)?)
+}
+
+fn pass_on(received: Received, child: &Child, pty: Option<&Pty>, asked: &mut u32) -> Result<()> {
+    match (received.signal, pty) {
+        // The kernel tells the terminal's foreground group by itself once the size is set.
+        (Signal::SIGWINCH, Some(pty)) => {
+            kernel::terminal::copy_size(std::io::stdout().as_fd(), pty.master.as_fd());
+        }
+        (Signal::SIGWINCH, None) => {}
+        (signal, _) => {
+            process::send_signal(&child.pidfd, signal)?;
+            *asked += u32::from(matches!(signal, Signal::SIGINT | Signal::SIGTERM));
+            if *asked == PATIENCE {
+                eprintln!("\ngot {PATIENCE} SIGTERM/SIGINTs, killing the container");
+                process::send_signal(&child.pidfd, Signal::SIGKILL)?;
+            }
+        }
+    }
+    Ok(())
+}

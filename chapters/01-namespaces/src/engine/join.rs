@@ -1,0 +1,96 @@
+//! `exec`: options become the process that joins a running container.
+
+use crate::config::Process;
+use crate::engine::environment::Environment;
+use crate::engine::run::{CommandOptions, c_string};
+use crate::engine::{attend, show_plan, streams, users};
+use crate::exec;
+use crate::launch;
+use crate::plan::{Mechanism, Target};
+use anyhow::Result;
+use console::failure::Failure;
+use kernel::{Errno, Pid};
+use std::ffi::{CString, OsStr, OsString};
+use std::rc::Rc;
+
+/// Options of `exec`.
+#[derive(clap::Args, Debug)]
+#[command(override_usage = "exec [OPTIONS] PID COMMAND [ARG...]")]
+pub struct Options {
+    /// Print the steps and take none of them
+    #[arg(long)]
+    plan: bool,
+    #[command(flatten)]
+    command: CommandOptions,
+    /// A process of the container, as the host numbers it: see `ns`
+    #[arg(value_name = "PID")]
+    pid: i32,
+    /// The command
+    #[arg(value_name = "COMMAND", num_args = 1.., required = true,
+          trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<OsString>,
+}
+
+/// Runs a command in a running container to its end; returns its exit code.
+pub fn run(options: Options, mechanisms: &[Box<dyn Mechanism>]) -> Result<u8> {
+    let target = target(options.pid)?;
+    let process = options.resolve(&target)?;
+    let (streams, relay) = streams::open(&process)?;
+    let plan = exec::plan(&target, &process, streams, mechanisms)?;
+    if options.plan {
+        print!("{}", show_plan::show(plan, &process));
+        return Ok(0);
+    }
+    let pty = plan.pty.clone();
+    let child = launch::launch(plan, &process, &|_| Ok(()))?;
+    Ok(attend::attend(&child, &process, relay, pty.find())?.code())
+}
+
+/// The process to join.
+pub fn target(pid: i32) -> Result<Target> {
+    let gone = || {
+        Failure::new(format!("there is no process {pid}"))
+            .remedy("list containers and their processes with `ns`")
+    };
+    let pid = Pid::from_raw(pid);
+    // From here on the number may be used again; the pidfd cannot.
+    let pidfd = kernel::process::open(pid).map_err(|error| match error.errno {
+        Errno::ESRCH | Errno::EINVAL => gone().into(),
+        _ => anyhow::Error::from(error),
+    })?;
+    Ok(Target { pid, pidfd: Rc::new(pidfd) })
+}
+
+impl Options {
+    fn resolve(&self, target: &Target) -> Result<Process> {
+        let pid = target.pid;
+        // Files are looked up in the container's root, whatever their links say.
+        let root = CString::new(format!("/proc/{pid}/root"))?;
+        let root = kernel::path::open_root(&root).map_err(not_ours)?;
+        let user = users::resolve(root, self.command.user.as_deref())?;
+        let mut environment = Environment::of_container(None, &user.home, self.command.tty);
+        environment.add_of_process(pid)?;
+        if self.command.user.is_some() {
+            environment.set("HOME", &user.home);
+        }
+        self.command.add_environment(&mut environment)?;
+        Ok(Process {
+            arguments: self.words.iter().map(|word| c_string(word)).collect(),
+            environment: environment.into_entries(),
+            directory: c_string(self.command.workdir.as_deref().unwrap_or(OsStr::new("/"))),
+            user,
+            terminal: self.command.tty,
+            interactive: self.command.interactive,
+            init: false,
+        })
+    }
+}
+
+fn not_ours(error: kernel::Error) -> anyhow::Error {
+    if error.errno != Errno::EACCES {
+        return error.into();
+    }
+    Failure::new("this process is not yours to join")
+        .remedy("use sudo, or join a container that you started")
+        .into()
+}

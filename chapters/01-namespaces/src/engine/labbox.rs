@@ -1,0 +1,170 @@
+//! The lab box: how an account without root gets to be root. It is a process in a new user
+//! namespace, where the caller's own id is called 0, with mount, network and PID namespaces that
+//! belong to it (user_namespaces(7)). Entered once, before anything else; from there on the same
+//! code runs as for root.
+
+use anyhow::{Context, Result};
+use console::failure::Failure;
+use kernel::namespace::Namespace;
+use kernel::process::{self, Child, Cloned};
+use kernel::signal::{Signal, Signals};
+use kernel::{Errno, Pid, descriptor, mount};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::{Uid, User, getegid, geteuid};
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::process::Command;
+
+/// Returns in a process that is root in a box, or at once if this one is root already. The process
+/// that called stays outside: it passes signals on and ends with the other's exit code.
+pub fn enter_unless_root(wanted: bool) -> Result<()> {
+    if geteuid().is_root() && !wanted {
+        return Ok(());
+    }
+    kernel::explain::heading(
+        "outside",
+        "make the lab box",
+        "without root, only a new user namespace gives the right to make the others",
+    );
+    let (gate, opens_gate) = descriptor::pipe().context("pipe")?;
+    let namespaces = [Namespace::User, Namespace::Mount, Namespace::Network, Namespace::Pid];
+    match process::clone(&namespaces).map_err(forbidden)? {
+        Cloned::Parent(child) => {
+            drop(gate);
+            map_ids(child.pid)?;
+            nix::unistd::write(&opens_gate, b"!").context("open the gate")?;
+            let code = attend(&child)?;
+            std::process::exit(code.into());
+        }
+        Cloned::Child => {
+            drop(opens_gate);
+            process::die_with_parent()?;
+            let mut word = [0];
+            if std::fs::File::from(gate).read_exact(&mut word).is_err() {
+                // The parent could not map our ids, and has said why.
+                process::exit(console::failure::OURS);
+            }
+            kernel::explain::heading(
+                "box",
+                "make every mount private",
+                "the box begins with a copy of the host's mount tree; nothing is to flow back",
+            );
+            mount::make_tree_private(c"/").map_err(forbidden)?;
+            Ok(())
+        }
+    }
+}
+
+/// Waits for the process in the box. Signals from the terminal reach both of us, as we share its
+/// foreground group; those that somebody sent came to us alone.
+fn attend(child: &Child) -> Result<u8> {
+    let mut signals = Signals::collect(&[])?;
+    loop {
+        let mut fds = [
+            PollFd::new(child.pidfd.as_fd(), PollFlags::POLLIN),
+            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut fds, PollTimeout::NONE) {
+            Err(Errno::EINTR) => continue,
+            ready => ready?,
+        };
+        let ended = fds[0].any().unwrap_or(true);
+        while let Some(received) = signals.receive()? {
+            if received.from_process && received.signal != Signal::SIGWINCH {
+                process::send_signal(&child.pidfd, received.signal)?;
+            }
+        }
+        if ended {
+            return Ok(process::wait(child)?.code());
+        }
+    }
+}
+
+/// Says which ids the box has. Root's box has all of its own; an ordinary user's has the user's id
+/// as 0 and, if newuidmap(1) and a range in /etc/subuid are there, 65,536 others above it.
+fn map_ids(child: Pid) -> Result<()> {
+    if geteuid().is_root() {
+        copy_map(child, "uid_map")?;
+        return copy_map(child, "gid_map");
+    }
+    if let (Some(uids), Some(gids)) = (sub_ids("/etc/subuid"), sub_ids("/etc/subgid")) {
+        let uids = run_mapper("newuidmap", child, geteuid().as_raw(), &uids);
+        if uids && run_mapper("newgidmap", child, getegid().as_raw(), &gids) {
+            return Ok(());
+        }
+    }
+    // Without help an account may map one id, its own, and has to give up setgroups(2) first. A map
+    // can be written once only, hence a box whose first mapper succeeded alone keeps that one.
+    if std::fs::read_to_string(format!("/proc/{child}/uid_map"))?.is_empty() {
+        write(child, "uid_map", &format!("0 {} 1", geteuid()))?;
+    }
+    write(child, "setgroups", "deny")?;
+    write(child, "gid_map", &format!("0 {} 1", getegid()))
+}
+
+/// Root in the box is root outside: every id keeps its number.
+fn copy_map(child: Pid, file: &str) -> Result<()> {
+    let ours = std::fs::read_to_string(format!("/proc/self/{file}"))?;
+    let identity = |line: &str| {
+        let mut fields = line.split_whitespace();
+        let (inside, _outside, count) = (fields.next()?, fields.next()?, fields.next()?);
+        Some(format!("{inside} {inside} {count}\n"))
+    };
+    write(child, file, &ours.lines().filter_map(identity).collect::<String>())
+}
+
+fn write(child: Pid, file: &str, text: &str) -> Result<()> {
+    let path = format!("/proc/{child}/{file}");
+    std::fs::write(&path, text).with_context(|| format!("write {text:?} to {path}"))
+}
+
+/// The range of further ids that the administrator has given this account (subuid(5)).
+fn sub_ids(file: &str) -> Option<(String, String)> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let uid: Uid = geteuid();
+    let name = User::from_uid(uid).ok().flatten().map(|user| user.name);
+    text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let owner = fields.next()?;
+        let ours = Some(owner) == name.as_deref() || owner == uid.to_string();
+        ours.then(|| Some((fields.next()?.to_owned(), fields.next()?.to_owned()))).flatten()
+    })
+}
+
+/// Runs newuidmap(1) or newgidmap(1), which have the privilege that we lack. False if it is not
+/// there or refuses: there is another way.
+fn run_mapper(program: &str, child: Pid, own: u32, (start, count): &(String, String)) -> bool {
+    let arguments = [&child.to_string(), "0", &own.to_string(), "1", "1", start, count];
+    let output = Command::new(program).args(arguments).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+/// Names who forbids user namespaces, and the command that allows them.
+fn forbidden(error: kernel::Error) -> anyhow::Error {
+    let denied =
+        matches!(error.errno, Errno::EPERM | Errno::EACCES | Errno::ENOSPC | Errno::EINVAL);
+    if !denied {
+        return error.into();
+    }
+    let sysctl = |name: &str| {
+        let path = format!("/proc/sys/{}", name.replace('.', "/"));
+        std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+    };
+    let closed = [
+        ("kernel.unprivileged_userns_clone", "0", "1"),
+        ("user.max_user_namespaces", "0", "15000"),
+        ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
+    ];
+    for (name, shut, open) in closed {
+        if sysctl(name).as_deref() == Some(shut) {
+            return Failure::new(format!(
+                "the lab box needs user namespaces, and {name} = {shut} forbids them here"
+            ))
+            .remedy(format!("sudo sysctl -w {name}={open}; or run this command with sudo"))
+            .into();
+        }
+    }
+    Failure::new(format!("the lab box needs user namespaces, and the kernel refuses: {error}"))
+        .remedy("run this command with sudo (inside another container, that one must allow it)")
+        .into()
+}

@@ -1,0 +1,224 @@
+//! `run`: options become a [`Config`], before anything is done.
+
+use crate::config::{Config, Process, Root};
+use crate::engine::environment::Environment;
+use crate::engine::labroot::{self, Lab};
+use crate::engine::{attend, labbox, show_plan, streams, users};
+use crate::launch;
+use crate::plan::{Mechanism, Plan};
+use anyhow::{Context, Result};
+use console::failure::Failure;
+use console::options::Global;
+use kernel::namespace::Namespace;
+use kernel::process::Child;
+use std::ffi::{CString, OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+/// The longest host name that the kernel takes (uname(2)).
+const LONGEST_HOSTNAME: usize = 64;
+
+/// Options of `run`.
+#[derive(clap::Args, Debug)]
+#[command(override_usage = "run [OPTIONS] ROOT [COMMAND [ARG...]]", disable_help_flag = true)]
+pub struct Options {
+    /// UTS namespace: `host` shares the host's name
+    #[arg(long, value_name = "MODE", default_value = "private", hide_default_value = true)]
+    uts: Mode,
+    /// PID namespace: `host` shows and reaches the host's processes
+    #[arg(long, value_name = "MODE", default_value = "private", hide_default_value = true)]
+    pid: Mode,
+    /// IPC namespace: `host` shares the host's queues and shared memory
+    #[arg(long, value_name = "MODE", default_value = "private", hide_default_value = true)]
+    ipc: Mode,
+    /// Network namespace: `none` has the loopback interface alone, `host` is the host's
+    #[arg(long, alias = "net", value_name = "MODE", default_value = "none")]
+    network: Mode,
+    /// Host name in the container [default: its id]
+    #[arg(short = 'h', long)]
+    hostname: Option<String>,
+    /// Make the root read-only
+    #[arg(long)]
+    read_only: bool,
+    /// Run a small init as PID 1: it collects orphans and passes signals on
+    #[arg(long)]
+    init: bool,
+    /// Print the steps and take none of them
+    #[arg(long)]
+    plan: bool,
+    #[command(flatten)]
+    command: CommandOptions,
+    /// `lab`, or a directory (a path that begins with . or /); then the command [default: /bin/sh]
+    #[arg(value_names = ["ROOT", "COMMAND"], num_args = 1.., required = true,
+          trailing_var_arg = true, allow_hyphen_values = true)]
+    root_and_command: Vec<OsString>,
+    /// Print help
+    #[arg(long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+}
+
+/// Options of `run` and of `exec`.
+#[derive(clap::Args, Debug)]
+pub struct CommandOptions {
+    /// Keep standard input open
+    #[arg(short, long)]
+    pub interactive: bool,
+    /// Give it a terminal
+    #[arg(short, long)]
+    pub tty: bool,
+    /// Set a variable; without a value, the host's
+    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    pub env: Vec<OsString>,
+    /// Read variables from a file, one a line
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Vec<PathBuf>,
+    /// Working directory in the container
+    #[arg(short, long, value_name = "DIR")]
+    pub workdir: Option<OsString>,
+    /// User, and group if given, by name (in the root's /etc/passwd) or number
+    #[arg(short, long, value_name = "USER[:GROUP]")]
+    pub user: Option<String>,
+}
+
+/// Own namespace or the host's.
+#[derive(clap::ValueEnum, Debug, Clone, Copy, PartialEq)]
+enum Mode {
+    #[value(alias = "none")]
+    Private,
+    Host,
+}
+
+/// Runs a container to its end; returns its exit code.
+pub fn run(options: Options, global: &Global, mechanisms: &[Box<dyn Mechanism>]) -> Result<u8> {
+    if !options.plan {
+        labbox::enter_unless_root(global.rootless)?;
+    }
+    let (config, _lab) = options.resolve(global)?;
+    let (streams, relay) = streams::open(&config.process)?;
+    let mut plan = Plan::new(streams);
+    for mechanism in mechanisms {
+        mechanism.prepare(&config, &mut plan)?;
+    }
+    if options.plan {
+        print!("{}", show_plan::show(plan, &config.process));
+        return Ok(0);
+    }
+    let pty = plan.pty.clone();
+    let adopt = |child: &Child| mechanisms.iter().try_for_each(|m| m.adopt(&config, child));
+    let ended = launch::launch(plan, &config.process, &adopt)
+        .and_then(|child| attend::attend(&child, &config.process, relay, pty.find()));
+    // Whether it ran or failed: what was prepared is undone, the last first.
+    for mechanism in mechanisms.iter().rev() {
+        mechanism.cleanup(&config.id)?;
+    }
+    Ok(ended?.code())
+}
+
+impl Options {
+    fn resolve(&self, global: &Global) -> Result<(Config, Option<Lab>)> {
+        let (root, lab) = open_root(&self.root_and_command[0], global)?;
+        let id = new_id()?;
+        let shared = [
+            (Namespace::Uts, self.uts),
+            (Namespace::Pid, self.pid),
+            (Namespace::Ipc, self.ipc),
+            (Namespace::Network, self.network),
+        ];
+        let shared: Vec<Namespace> =
+            shared.into_iter().filter(|(_, mode)| *mode == Mode::Host).map(|(n, _)| n).collect();
+        let hostname = self.hostname(&id)?;
+
+        let user = users::resolve(&root.directory, self.command.user.as_deref())?;
+        let name = match &hostname {
+            Some(name) => Some(name.clone()),
+            None => nix::unistd::gethostname()?.into_string().ok(),
+        };
+        let mut environment =
+            Environment::of_container(name.as_deref(), &user.home, self.command.tty);
+        self.command.add_environment(&mut environment)?;
+        let command = match &self.root_and_command[1..] {
+            [] => vec![c"/bin/sh".into()],
+            words => words.iter().map(|word| c_string(word)).collect(),
+        };
+        let process = Process {
+            arguments: command,
+            environment: environment.into_entries(),
+            directory: c_string(self.command.workdir.as_deref().unwrap_or(OsStr::new("/"))),
+            user,
+            terminal: self.command.tty,
+            interactive: self.command.interactive,
+            init: self.init,
+        };
+        Ok((Config { id, root, read_only: self.read_only, hostname, shared, process }, lab))
+    }
+
+    fn hostname(&self, id: &str) -> Result<Option<String>> {
+        if self.uts == Mode::Host {
+            if self.hostname.is_some() {
+                let failure = Failure::new("conflicting options: hostname and the UTS mode");
+                return Err(failure.remedy("leave out --hostname or --uts host").into());
+            }
+            return Ok(None);
+        }
+        let name = self.hostname.clone().unwrap_or_else(|| id[..12].into());
+        if name.len() > LONGEST_HOSTNAME || name.is_empty() {
+            let length = name.len();
+            return Err(Failure::new(format!("a host name of {length} bytes: {name:?}"))
+                .remedy(format!("use 1 to {LONGEST_HOSTNAME} bytes"))
+                .into());
+        }
+        Ok(Some(name))
+    }
+}
+
+impl CommandOptions {
+    /// Adds the variables that were asked for; of two for one name, `--env` counts.
+    pub fn add_environment(&self, environment: &mut Environment) -> Result<()> {
+        self.env_file.iter().try_for_each(|file| environment.add_file(file))?;
+        self.env.iter().try_for_each(|entry| environment.add(entry))
+    }
+}
+
+/// Opens what ROOT means. The lab is held as long as the container runs.
+fn open_root(root: &OsStr, global: &Global) -> Result<(Root, Option<Lab>)> {
+    if root == "lab" {
+        let data = global.data_directory()?;
+        let lab = labroot::ensure(&data, probe::PROGRAM, probe::ID).context("make the lab root")?;
+        return Ok((open_directory(lab.path.clone())?, Some(lab)));
+    }
+    if !matches!(root.as_bytes().first(), Some(b'.' | b'/')) {
+        let failure = Failure::new(format!("{root:?} is neither `lab` nor a directory's path"));
+        let shown = root.to_string_lossy();
+        let remedy = format!("write ./{shown} for a directory; images come in a later chapter");
+        return Err(failure.remedy(remedy).into());
+    }
+    Ok((open_directory(PathBuf::from(root))?, None))
+}
+
+fn open_directory(path: PathBuf) -> Result<Root> {
+    use kernel::Errno;
+    let directory = kernel::path::open_root(&c_string(path.as_os_str()));
+    let directory = directory.map_err(|error| match error.errno {
+        Errno::ENOENT => Failure::new(format!("the root {} does not exist", path.display()))
+            .remedy("name a directory that holds a root file system, or use `lab`")
+            .into(),
+        Errno::ENOTDIR => Failure::new(format!("the root {} is not a directory", path.display()))
+            .remedy("unpack it into a directory first, or use `lab`")
+            .into(),
+        _ => anyhow::Error::from(error).context(format!("the root {}", path.display())),
+    })?;
+    Ok(Root { path, directory })
+}
+
+/// A new container's id: 64 hexadecimal digits that nobody else has.
+fn new_id() -> Result<String> {
+    let mut bytes = [0u8; 32];
+    let mut random = std::fs::File::open("/dev/urandom").context("/dev/urandom")?;
+    std::io::Read::read_exact(&mut random, &mut bytes).context("/dev/urandom")?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Text that came from a command line, which cannot hold a NUL byte.
+pub fn c_string(text: &OsStr) -> CString {
+    CString::new(text.to_owned().into_vec()).expect("an argument has no NUL byte")
+}

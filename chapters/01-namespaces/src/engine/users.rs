@@ -1,0 +1,157 @@
+//! Who `-u` means: names are looked up in the root's own passwd(5) and group(5), never in the
+//! host's, and these files are read as what they may be: somebody else's.
+
+use crate::config::User;
+use anyhow::{Context, Result};
+use console::failure::Failure;
+use kernel::{Errno, path};
+use std::ffi::CStr;
+use std::io::Read;
+use std::os::fd::AsFd;
+
+/// More than any honest passwd file has.
+const LIMIT: u64 = 16 << 20;
+
+/// A line of passwd(5).
+struct Account<'a> {
+    name: &'a str,
+    uid: u32,
+    gid: u32,
+    home: &'a str,
+}
+
+/// Resolves `USER[:GROUP]`, each a name or a number; without it, root.
+pub fn resolve(root: impl AsFd, wanted: Option<&str>) -> Result<User> {
+    let passwd = read(&root, c"etc/passwd")?;
+    let accounts: Vec<Account> = passwd.lines().filter_map(account).collect();
+    let (user, group) = match wanted.unwrap_or("0").split_once(':') {
+        Some((user, group)) => (user, Some(group).filter(|group| !group.is_empty())),
+        None => (wanted.unwrap_or("0"), None),
+    };
+    let user = if user.is_empty() { "0" } else { user };
+    let account = accounts
+        .iter()
+        .find(|account| account.name == user)
+        .or_else(|| accounts.iter().find(|account| user.parse() == Ok(account.uid)));
+    let uid = match account {
+        Some(account) => account.uid,
+        None => number(user).ok_or_else(|| unknown("user", user, "/etc/passwd"))?,
+    };
+
+    let needs_groups = account.is_some() || group.is_some_and(|group| number(group).is_none());
+    let groups_file = if needs_groups { read(&root, c"etc/group")? } else { String::new() };
+    let gid = match group {
+        Some(name) => group_id(&groups_file, name)
+            .or_else(|| number(name))
+            .ok_or_else(|| unknown("group", name, "/etc/group"))?,
+        None => account.map_or(0, |account| account.gid),
+    };
+    // As login(1) does, except that a group asked for by name stands alone.
+    let groups = match (group, account) {
+        (None, Some(account)) => memberships(&groups_file, account.name),
+        _ => Vec::new(),
+    };
+    let home = account.map(|account| account.home).filter(|home| !home.is_empty());
+    // Without an entry a home is a guess: root's is the usual one, others have none.
+    let home = home.unwrap_or(if uid == 0 && account.is_none() { "/root" } else { "/" });
+    Ok(User { uid, gid, groups, home: home.into() })
+}
+
+/// Reads a small text file of a root. A missing one is empty.
+fn read(root: impl AsFd, name: &CStr) -> Result<String> {
+    let shown = || format!("/{} of the root", name.to_string_lossy());
+    let file = match path::open_file_in_root(root, name) {
+        Err(error) if matches!(error.errno, Errno::ENOENT | Errno::ENOTDIR) => {
+            return Ok(String::new());
+        }
+        file => std::fs::File::from(file.with_context(shown)?),
+    };
+    if !file.metadata()?.is_file() {
+        let failure = Failure::new(format!("{} is not a regular file", shown()));
+        return Err(failure.remedy("replace it in the root by a file, or remove it").into());
+    }
+    let mut bytes = Vec::new();
+    file.take(LIMIT + 1).read_to_end(&mut bytes).with_context(shown)?;
+    if bytes.len() as u64 > LIMIT {
+        let failure = Failure::new(format!("{} is larger than {} MiB", shown(), LIMIT >> 20));
+        return Err(failure.remedy("no honest file of this name is: look at it").into());
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn account(line: &str) -> Option<Account<'_>> {
+    let mut fields = line.split(':');
+    let (name, _password) = (fields.next()?, fields.next()?);
+    let (uid, gid) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    Some(Account { name, uid, gid, home: fields.nth(1).unwrap_or("") })
+}
+
+fn group_id(file: &str, name: &str) -> Option<u32> {
+    let mut lines = file.lines().map(|line| line.split(':'));
+    lines.find_map(|mut fields| (fields.next()? == name).then(|| fields.nth(1))??.parse().ok())
+}
+
+fn memberships(file: &str, user: &str) -> Vec<u32> {
+    let membership = |line: &str| {
+        let mut fields = line.split(':').skip(2);
+        let gid = fields.next()?.parse().ok()?;
+        fields.next()?.split(',').any(|member| member == user).then_some(gid)
+    };
+    file.lines().filter_map(membership).collect()
+}
+
+/// An id as a number. The largest one means "no id" to the kernel.
+fn number(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|id| *id != u32::MAX)
+}
+
+fn unknown(what: &str, name: &str, file: &str) -> Failure {
+    Failure::new(format!("unable to find {what} {name}: no matching entries in {file} of the root"))
+        .remedy(format!("give a number, or a name that is in {file} of the root"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn root() -> (tempfile::TempDir, std::os::fd::OwnedFd) {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("etc")).unwrap();
+        let passwd =
+            "root:x:0:0:root:/root:/bin/sh\nann:x:70000:71:A:/home/ann:/bin/sh\nbad line\n";
+        fs::write(dir.path().join("etc/passwd"), passwd).unwrap();
+        let group = "staff:x:71:\ndisk:x:6:bob,ann\ntape:x:26:joanne\nbroken\n";
+        fs::write(dir.path().join("etc/group"), group).unwrap();
+        let name = std::ffi::CString::new(dir.path().to_str().unwrap()).unwrap();
+        let fd = path::open_root(&name).unwrap();
+        (dir, fd)
+    }
+
+    fn user(uid: u32, gid: u32, groups: &[u32], home: &str) -> User {
+        User { uid, gid, groups: groups.into(), home: home.into() }
+    }
+
+    #[test]
+    fn names_and_numbers_mean_what_the_root_says() {
+        let (_dir, root) = root();
+        let resolve = |wanted| resolve(&root, wanted).unwrap();
+        assert_eq!(resolve(None), user(0, 0, &[], "/root"));
+        assert_eq!(resolve(Some("ann")), user(70000, 71, &[6], "/home/ann"));
+        assert_eq!(resolve(Some("70000")), user(70000, 71, &[6], "/home/ann"));
+        assert_eq!(resolve(Some("ann:disk")), user(70000, 6, &[], "/home/ann"));
+        assert_eq!(resolve(Some("1234")), user(1234, 0, &[], "/"));
+        assert_eq!(resolve(Some("1234:5")), user(1234, 5, &[], "/"));
+    }
+
+    #[test]
+    fn unknown_names_are_named() {
+        let (_dir, root) = root();
+        let error = resolve(&root, Some("nobody-here")).unwrap_err().to_string();
+        assert!(error.contains("user nobody-here"), "{error}");
+        let error = resolve(&root, Some("ann:wheel")).unwrap_err().to_string();
+        assert!(error.contains("group wheel"), "{error}");
+        assert!(resolve(&root, Some("4294967295")).is_err());
+        assert!(resolve(&root, Some("-1")).is_err());
+    }
+}

@@ -1,0 +1,59 @@
+//! What PID 1 owes to the others (pid_namespaces(7)): it collects orphans, or they stay zombies for
+//! ever; and it has to ask for signals, as the kernel does not give it those that it has no
+//! handler for. Most commands do neither. `--init` puts this small one in their place.
+
+use crate::config::Process;
+use crate::engine::failed::Failed;
+use crate::launch;
+use anyhow::{Context, Result};
+use kernel::process::{Cloned, Exit, clone, collect_any, exit, forget_the_past, send_signal};
+use kernel::signal::{Signal, Signals};
+use kernel::{Pid, descriptor};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Stays as PID 1; a child of it becomes the command. When that ends, so does the container, with
+/// the same exit code.
+pub fn run(process: &Process, failures: OwnedFd) -> ! {
+    let title = "fork the command from init";
+    kernel::explain::heading("child", title, "PID 1 stays ours, to collect orphans");
+    let forked = Signals::collect(&[Signal::SIGCHLD]).context("signalfd");
+    let forked = forked.and_then(|signals| Ok((signals, clone(&[])?)));
+    match forked {
+        Err(error) => Failed::at(title, &error).report(failures),
+        Ok((signals, Cloned::Child)) => {
+            drop(signals);
+            launch::execute(process, failures)
+        }
+        Ok((signals, Cloned::Parent(command))) => {
+            // Our copy of the pipe would keep the parent waiting until we end.
+            drop(failures);
+            let ended = serve(signals, command.pid, command.pidfd);
+            exit(ended.map_or(console::failure::OURS, Exit::code))
+        }
+    }
+}
+
+fn serve(mut signals: Signals, command: Pid, pidfd: OwnedFd) -> Result<Exit> {
+    // In this process's memory are the arguments and the environment of our command line.
+    forget_the_past(c"minidock-init").context("forget the environment")?;
+    // Nobody listens to the story any more, and its descriptors must not stay open in here.
+    descriptor::close_all_except(&[signals.as_fd(), pidfd.as_fd()])?;
+    loop {
+        let mut fds = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, PollTimeout::NONE)?;
+        while let Some(received) = signals.receive()? {
+            match received.signal {
+                Signal::SIGCHLD => {}
+                // What the terminal's driver sends goes to its whole foreground group.
+                signal if received.from_process => send_signal(&pidfd, signal)?,
+                _ => {}
+            }
+        }
+        while let Some((pid, exit)) = collect_any()? {
+            if pid == command {
+                return Ok(exit);
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Options that every command of every chapter takes, and where our files are.
+
+use crate::failure::Failure;
+use anyhow::{Context, Result};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+
+/// Global options.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Global {
+    /// Where minidock keeps its files [default: /var/lib/minidock, or your data directory]
+    #[arg(long, global = true, value_name = "DIR", env = "MINIDOCK_ROOT")]
+    root: Option<PathBuf>,
+
+    /// Act as an ordinary user would, inside user, mount, network and PID namespaces: the lab box
+    #[arg(long, global = true)]
+    pub rootless: bool,
+
+    /// Tell each kernel call as it is made; =step waits for a key before each
+    #[arg(long, global = true, value_name = "step", num_args = 0..=1, require_equals = true,
+          default_missing_value = "all")]
+    explain: Option<Explain>,
+}
+
+#[derive(clap::ValueEnum, Debug, Clone, Copy, PartialEq)]
+enum Explain {
+    #[value(hide = true)]
+    All,
+    Step,
+}
+
+impl Global {
+    /// The directory that minidock keeps its files in: the one that was asked for, the system's
+    /// for root, otherwise the user's own (XDG Base Directory Specification).
+    pub fn data_directory(&self) -> Result<PathBuf> {
+        if let Some(root) = &self.root {
+            return std::path::absolute(root).context("--root is empty");
+        }
+        if nix::unistd::geteuid().is_root() {
+            return Ok("/var/lib/minidock".into());
+        }
+        let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/share"));
+        let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).or_else(home);
+        let data = data.filter(|data| data.is_absolute()).ok_or_else(|| {
+            Failure::new("no place for our files: neither HOME nor XDG_DATA_HOME is set")
+                .remedy("give a directory with --root DIR")
+        })?;
+        Ok(data.join("minidock"))
+    }
+
+    /// Starts the narrator if one was asked for.
+    pub fn start_explaining(&self) -> Result<()> {
+        let Some(explain) = self.explain else { return Ok(()) };
+        let story = duplicate(std::io::stderr()).context("--explain")?;
+        let keys = match explain {
+            Explain::All => None,
+            Explain::Step => Some(open_terminal()?),
+        };
+        kernel::explain::start(story, keys);
+        Ok(())
+    }
+}
+
+fn duplicate(fd: impl AsFd) -> std::io::Result<OwnedFd> {
+    fd.as_fd().try_clone_to_owned()
+}
+
+/// The terminal that keys come from, whatever standard input is.
+fn open_terminal() -> Result<OwnedFd> {
+    let terminal = std::fs::File::options().read(true).write(true).open("/dev/tty");
+    let terminal = terminal.map_err(|_| {
+        Failure::new("--explain=step waits for keys, and there is no terminal")
+            .remedy("use --explain, which does not wait")
+    })?;
+    Ok(terminal.into())
+}

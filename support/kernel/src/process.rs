@@ -1,0 +1,251 @@
+//! The life of a process: made by clone3(2), watched through a pidfd (pidfd_open(2)), replaced by
+//! execve(2), collected by waitid(2).
+
+use crate::descriptor::take_new;
+use crate::error::{Error, Result};
+use crate::explain::{call, call_of_no_return, flags};
+use crate::namespace::Namespace;
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus};
+use nix::unistd::Pid;
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+/// A child of this process. The pidfd stands for this very process even when its number is used
+/// again (pidfd_open(2)).
+#[derive(Debug)]
+pub struct Child {
+    /// The child's number as this process sees it.
+    pub pid: Pid,
+    /// Readable once the child has ended.
+    pub pidfd: OwnedFd,
+}
+
+/// What [`clone`] returns, twice.
+#[derive(Debug)]
+pub enum Cloned {
+    /// In the process that called.
+    Parent(Child),
+    /// In the new one.
+    Child,
+}
+
+/// How many threads this process has: a directory has one link from each directory in it, and one
+/// from its parent and one from itself besides.
+fn threads() -> std::io::Result<u64> {
+    use std::os::unix::fs::MetadataExt;
+    Ok(std::fs::metadata("/proc/self/task")?.nlink() - 2)
+}
+
+/// Makes a child with new namespaces. It starts here, with a copy of this process's memory.
+///
+/// # Errors
+/// Refuses a process that has several threads (EBUSY): only the calling one would live on in the
+/// child, and a lock that another one held would stay locked there for ever.
+pub fn clone(namespaces: &[Namespace]) -> Result<Cloned> {
+    let new: u64 = namespaces.iter().map(|namespace| namespace.flag()).fold(0, |a, b| a | b);
+    let mut pidfd: RawFd = -1;
+    // SAFETY: all-zero is a valid clone_args.
+    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+    arguments.flags = new | libc::CLONE_PIDFD as u64;
+    arguments.pidfd = &raw mut pidfd as u64;
+    arguments.exit_signal = libc::SIGCHLD as u64;
+    let words = || {
+        let mut names = Namespace::CLONE_FLAGS.to_vec();
+        names.push((libc::CLONE_PIDFD as u64, "CLONE_PIDFD"));
+        format!("{{flags={}, exit_signal=SIGCHLD}}", flags(arguments.flags, &names))
+    };
+    if threads().is_ok_and(|threads| threads != 1) {
+        return Err(Error { call: "clone3", arguments: words(), errno: Errno::EBUSY });
+    }
+    // The child must not tell of its own birth, so the outcome is only made known in the parent.
+    let pid = call("clone3", words, || {
+        // SAFETY: without CLONE_VM the child has its own copy of our memory, and this process has
+        // one thread, so that the copy is whole.
+        let pid = Errno::result(unsafe {
+            let size = size_of::<libc::clone_args>();
+            libc::syscall(libc::SYS_clone3, &arguments, size)
+        })?;
+        Ok(Birth(pid as i32))
+    })?;
+    if pid.0 == 0 {
+        return Ok(Cloned::Child);
+    }
+    // SAFETY: CLONE_PIDFD made the kernel store a new descriptor here.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    Ok(Cloned::Parent(Child { pid: Pid::from_raw(pid.0), pidfd }))
+}
+
+/// What clone3 returned: the child's number, or 0 in the child.
+struct Birth(i32);
+
+impl crate::explain::Outcome for Birth {
+    fn show(&self) -> Option<String> {
+        (self.0 != 0).then(|| self.0.to_string())
+    }
+}
+
+/// A descriptor for a process that is not our child.
+pub fn open(pid: Pid) -> Result<OwnedFd> {
+    call(
+        "pidfd_open",
+        || format!("{pid}, 0"),
+        // SAFETY: two integers.
+        || take_new(unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) }),
+    )
+}
+
+/// Sends a signal to the process behind a pidfd. One that is already gone is no error: it has
+/// received its last signal.
+pub fn send_signal(pidfd: impl AsFd, signal: Signal) -> Result<()> {
+    let pidfd = pidfd.as_fd().as_raw_fd();
+    let sent = call(
+        "pidfd_send_signal",
+        || format!("{pidfd}, {signal}, NULL, 0"),
+        || {
+            let none = std::ptr::null::<libc::siginfo_t>();
+            // SAFETY: a null siginfo means what kill(2) would send.
+            Errno::result(unsafe {
+                libc::syscall(libc::SYS_pidfd_send_signal, pidfd, signal as i32, none, 0)
+            })
+            .map(drop)
+        },
+    );
+    match sent {
+        Err(error) if error.errno == Errno::ESRCH => Ok(()),
+        sent => sent,
+    }
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself, with this code.
+    Code(u8),
+    /// By a signal of this number.
+    Signal(u8),
+}
+
+impl Exit {
+    /// As shells and docker report it: the code, or 128 and the signal's number.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Code(code) => code,
+            Exit::Signal(signal) => 128 + signal,
+        }
+    }
+}
+
+/// Waits for a child to end and collects it, so that it leaves no zombie.
+pub fn wait(child: &Child) -> Result<Exit> {
+    let pidfd = child.pidfd.as_fd();
+    let mut ended = None;
+    call(
+        "waitid",
+        || format!("P_PIDFD, {}, WEXITED", pidfd.as_raw_fd()),
+        || {
+            while ended.is_none() {
+                ended = match nix::sys::wait::waitid(Id::PIDFd(pidfd), WaitPidFlag::WEXITED) {
+                    Err(Errno::EINTR) => None,
+                    status => exit_of(status?),
+                };
+            }
+            Ok(())
+        },
+    )?;
+    Ok(ended.map_or(Exit::Code(0), |(_, exit)| exit))
+}
+
+/// Collects one child that has ended, without waiting for one that has not: the duty of the first
+/// process of a PID namespace, to which every orphan in it falls.
+pub fn collect_any() -> Result<Option<(Pid, Exit)>> {
+    let mut ended = None;
+    call(
+        "waitid",
+        || "P_ALL, 0, WEXITED|WNOHANG".into(),
+        || {
+            let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
+            ended = match nix::sys::wait::waitid(Id::All, flags) {
+                Err(Errno::ECHILD) => None,
+                status => exit_of(status?),
+            };
+            Ok(())
+        },
+    )?;
+    Ok(ended)
+}
+
+fn exit_of(status: WaitStatus) -> Option<(Pid, Exit)> {
+    match status {
+        WaitStatus::Exited(pid, code) => Some((pid, Exit::Code(code as u8))),
+        WaitStatus::Signaled(pid, signal, _) => Some((pid, Exit::Signal(signal as u8))),
+        _ => None,
+    }
+}
+
+/// Has the kernel kill this process when its parent dies, whatever the parent dies of
+/// (PR_SET_PDEATHSIG in prctl(2)). A change of user clears this, so it is asked for again then.
+pub fn die_with_parent() -> Result<()> {
+    call(
+        "prctl",
+        || "PR_SET_PDEATHSIG, SIGKILL".into(),
+        || nix::sys::prctl::set_pdeathsig(Signal::SIGKILL),
+    )
+}
+
+/// Becomes the leader of a session of its own, without a terminal (setsid(2)).
+pub fn new_session() -> Result<()> {
+    call("setsid", String::new, || nix::unistd::setsid().map(drop))
+}
+
+/// Replaces this program. Returns only if that fails.
+pub fn execute(path: &CStr, arguments: &[CString], environment: &[CString]) -> Error {
+    let words = || {
+        let shown: Vec<String> = arguments.iter().take(8).map(|a| format!("{a:?}")).collect();
+        let more = if arguments.len() > 8 { ", …" } else { "" };
+        format!("{path:?}, [{}{more}], /* {} variables */", shown.join(", "), environment.len())
+    };
+    call_of_no_return("execve", words, || {
+        let Err(errno) = nix::unistd::execve(path, arguments, environment);
+        errno
+    })
+}
+
+/// Gives this process `name` in ps(1) and overwrites its arguments and its environment, which
+/// /proc/PID/cmdline and /proc/PID/environ show to whoever shares its PID namespace: they are
+/// those of the command line that made us, secrets included.
+pub fn forget_the_past(name: &CStr) -> std::io::Result<()> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    // Fields are counted from 1 (proc_pid_stat(5)); the second, a name in parentheses, may hold
+    // spaces, so that counting starts after it, at the third.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+    let field = |number: usize| fields.get(number - 3)?.parse::<usize>().ok();
+    let (Some(arguments), Some(arguments_end), Some(environment), Some(environment_end)) =
+        (field(48), field(49), field(50), field(51))
+    else {
+        return Err(std::io::Error::other("/proc/self/stat is too short"));
+    };
+    let wipe = |from: usize, to: usize| {
+        // SAFETY: the kernel says that these are the strings it put onto our stack. We are single-
+        // threaded and read neither again: what was needed of them was copied long ago.
+        unsafe { std::ptr::write_bytes(from as *mut u8, 0, to - from) };
+    };
+    wipe(arguments, arguments_end);
+    wipe(environment, environment_end);
+    let name_bytes = name.to_bytes();
+    if name_bytes.len() < arguments_end - arguments {
+        // SAFETY: as above, and the name fits.
+        unsafe {
+            std::ptr::copy(name_bytes.as_ptr(), arguments as *mut u8, name_bytes.len());
+        }
+    }
+    call("prctl", || format!("PR_SET_NAME, {name:?}"), || nix::sys::prctl::set_name(name))
+        .map_err(std::io::Error::other)
+}
+
+/// Ends this process at once, running no destructor: in a child these would be its parent's.
+pub fn exit(code: u8) -> ! {
+    // SAFETY: _exit is always safe; it does not return.
+    unsafe { libc::_exit(code.into()) }
+}

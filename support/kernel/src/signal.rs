@@ -1,0 +1,71 @@
+//! Signals (signal(7)): blocked and read from a descriptor in the parent, so that they are handled
+//! like any other event; and given back their defaults in the child.
+
+use nix::errno::Errno;
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+pub use nix::sys::signal::Signal;
+
+/// The signals that a command line passes on to what it runs: all that a person or a supervisor
+/// sends to make a program do something.
+pub const FORWARDED: [Signal; 7] = [
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGTERM,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGWINCH,
+];
+
+/// A signal that came, and whether a process sent it; otherwise the terminal's driver did.
+#[derive(Debug, Clone, Copy)]
+pub struct Received {
+    /// Which one.
+    pub signal: Signal,
+    /// Sent by kill(2) or the like.
+    pub from_process: bool,
+}
+
+/// The forwarded signals as a descriptor (signalfd(2)). From here on they interrupt nothing.
+#[derive(Debug)]
+pub struct Signals(SignalFd);
+
+impl Signals {
+    /// Blocks the forwarded signals, and `more`, and collects them from now on.
+    pub fn collect(more: &[Signal]) -> nix::Result<Signals> {
+        let set: SigSet = FORWARDED.iter().chain(more).copied().collect();
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), None)?;
+        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+        Ok(Signals(SignalFd::with_flags(&set, flags)?))
+    }
+
+    /// The next signal, if one has come.
+    pub fn receive(&mut self) -> nix::Result<Option<Received>> {
+        let Some(info) = self.0.read_signal()? else { return Ok(None) };
+        let signal = Signal::try_from(info.ssi_signo as i32)?;
+        Ok(Some(Received { signal, from_process: info.ssi_code != libc::SI_KERNEL }))
+    }
+}
+
+impl std::os::fd::AsFd for Signals {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Gives every signal its default action and unblocks all. An ignored or blocked signal would
+/// stay so through exec: Rust ignores SIGPIPE, nohup(1) ignores SIGHUP, and we block some.
+pub fn reset() -> nix::Result<()> {
+    for number in 1..=libc::SIGRTMAX() {
+        // SIGKILL and SIGSTOP cannot be changed, and the C library keeps two for itself: it
+        // answers EINVAL for these, which is as good as their default.
+        // SAFETY: SIG_DFL installs no handler.
+        unsafe { libc::signal(number, libc::SIG_DFL) };
+    }
+    match sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None) {
+        Err(Errno::EINVAL) | Ok(()) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
