@@ -1,2 +1,122 @@
-//! In the making.
-fn main() {}
+//! Chores of the workspace. `cargo xtask ci` is everything that a change must pass; each of its steps is a chore too.
+
+mod build;
+mod lines;
+mod ordinary;
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+/// The other architecture that readers have: most of their laptops are Apple's, with Linux in a VM.
+const OTHER_TARGET: &str = "aarch64-unknown-linux-gnu";
+
+/// A chore: what one types, what it does, and how.
+type Chore = (&'static str, &'static str, fn() -> Result<()>);
+
+/// In the order of `ci`: what is quick to fail comes first, and cargo's own test results come last.
+const CHORES: [Chore; 6] = [
+    ("fmt", "the code is formatted", fmt),
+    ("clippy", "clippy has nothing to say", clippy),
+    ("lines", "every lesson is short enough to be read", lines::count),
+    ("aarch64", "it compiles for the other architecture", aarch64),
+    ("test-user", "the tests pass for an ordinary user", ordinary::test),
+    ("test", "the tests pass for the account that runs this", test),
+];
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let passed = match words[..] {
+        ["ci"] => ci(),
+        [name] => match CHORES.iter().find(|chore| chore.0 == name) {
+            Some(chore) => run(chore),
+            None => return usage(),
+        },
+        _ => return usage(),
+    };
+    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn usage() -> ExitCode {
+    println!("cargo xtask CHORE\n\n  {:10} all of these, in this order", "ci");
+    for (name, what, _) in CHORES {
+        println!("  {name:10} {what}");
+    }
+    ExitCode::from(2)
+}
+
+/// Runs every chore, also after one has failed: one round of CI shall tell all there is to mend.
+fn ci() -> bool {
+    let failed: Vec<&str> =
+        CHORES.iter().filter(|chore| !run(chore)).map(|chore| chore.0).collect();
+    if !failed.is_empty() {
+        eprintln!("xtask: failed: {}", failed.join(", "));
+    }
+    failed.is_empty()
+}
+
+fn run((name, what, chore): &Chore) -> bool {
+    eprintln!("xtask: {name}: {what}");
+    let start = Instant::now();
+    let result = chore();
+    let seconds = start.elapsed().as_secs_f64();
+    match &result {
+        Ok(()) => eprintln!("xtask: {name}: passed in {seconds:.1} s"),
+        Err(error) => eprintln!("xtask: {name}: FAILED in {seconds:.1} s: {error:#}"),
+    }
+    result.is_ok()
+}
+
+fn fmt() -> Result<()> {
+    succeed(cargo().args(["fmt", "--all", "--check"]))
+}
+
+fn clippy() -> Result<()> {
+    succeed(cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))
+}
+
+fn aarch64() -> Result<()> {
+    let installed = Command::new("rustup").args(["target", "list", "--installed"]).output();
+    // Without rustup the toolchain is a distribution's, which may bring the target; cargo says so if it does not.
+    if installed.is_ok_and(|output| !String::from_utf8_lossy(&output.stdout).contains(OTHER_TARGET))
+    {
+        succeed(Command::new("rustup").args(["target", "add", OTHER_TARGET]))?;
+    }
+    let linker = "aarch64-linux-gnu-gcc";
+    succeed(
+        cargo()
+            .args(["check", "--workspace", "--target", OTHER_TARGET])
+            .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", linker)
+            .env("CC_aarch64_unknown_linux_gnu", linker),
+    )
+}
+
+fn test() -> Result<()> {
+    succeed(
+        cargo().args(["test", "--workspace", "--no-fail-fast"]).env("MINIDOCK_REQUIRE_PEERS", "1"),
+    )
+}
+
+/// The cargo that runs us, in the workspace.
+fn cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(workspace());
+    cargo
+}
+
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a directory of the workspace")
+}
+
+fn succeed(command: &mut Command) -> Result<()> {
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    if !status.success() {
+        bail!("{} ended with {status}", command.get_program().display());
+    }
+    Ok(())
+}

@@ -26,7 +26,7 @@ pub struct Config {
 /// A directory that becomes a container's root.
 #[derive(Debug)]
 pub struct Root {
-    /// Its name, for messages. It may be another directory's by the time we act.
+    /// Its name, for messages: it may be another directory's by the time we act.
     pub path: PathBuf,
     /// The directory itself, open since it was looked up.
     pub directory: OwnedFd,

@@ -17,9 +17,8 @@ use std::os::fd::{AsFd, OwnedFd};
 pub fn run(process: &Process, failures: OwnedFd) -> ! {
     let title = "fork the command from init";
     kernel::explain::heading("child", title, "PID 1 stays ours, to collect orphans");
-    let forked = Signals::collect(&[Signal::SIGCHLD]).context("signalfd");
-    let forked = forked.and_then(|signals| Ok((signals, clone(&[])?)));
-    match forked {
+    let signals = Signals::collect(&[Signal::SIGCHLD]).context("signalfd");
+    match signals.and_then(|signals| Ok((signals, clone(&[])?))) {
         Err(error) => Failed::at(title, &error).report(failures),
         Ok((signals, Cloned::Child)) => {
             drop(signals);

@@ -192,8 +192,7 @@ fn open_terminal(root: impl AsFd, ptmx: &CStr) -> Result<terminal::Pty> {
 }
 
 /// Makes a device node, or, where the kernel lets nobody make one (in a user namespace: EPERM),
-/// binds the host's own. That one's mode and owner are then the host's, but nobody in there has
-/// the right to change them.
+/// binds the host's own, whose mode and owner nobody in there has the right to change.
 fn make_device(dev: BorrowedFd, name: &CStr, major: u64, minor: u64) -> Result<()> {
     match path::make_device(dev, name, major, minor) {
         Err(error) if error.errno == Errno::EPERM => {
@@ -211,8 +210,7 @@ fn mount_below(dev: BorrowedFd, name: &CStr, mount: impl AsFd) -> Result<()> {
     Ok(mount::attach(mount, path::open_mount_point(dev, name)?)?)
 }
 
-/// POSIX shared memory is files in /dev/shm, which no IPC namespace covers: sharing the host's
-/// takes the host's directory.
+/// POSIX shared memory is files in /dev/shm, which no IPC namespace covers.
 fn shared_memory(own: bool) -> Result<OwnedFd> {
     if !own {
         return Ok(mount::clone_mount(c"/dev/shm")?);

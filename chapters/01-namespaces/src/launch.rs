@@ -90,8 +90,10 @@ fn become_the_command(
     // The plan's own descriptors are closed by number, and must not be closed once more.
     std::mem::forget(plan);
     let locking = steps.split_off(steps.partition_point(|step| step.phase < Phase::Lockdown));
-    let taken =
-        take(steps).and_then(|()| close_descriptors(&failures)).and_then(|()| take(locking));
+    let taken = take(steps)
+        .and_then(|()| close_descriptors(&failures))
+        .and_then(|()| take(locking))
+        .and_then(|()| watch_the_parent(&failures));
     if let Err(failed) = taken {
         failed.report(failures);
     }
@@ -100,9 +102,11 @@ fn become_the_command(
 
 /// Becomes the command, or reports why not.
 pub(crate) fn execute(process: &Process, failures: OwnedFd) -> ! {
-    let failed = match prepare_to_die(&failures) {
+    let why = "signals get their defaults back: what is ignored or blocked stays so through exec";
+    kernel::explain::heading("child", "become the command", why);
+    let failed = match kernel::signal::reset() {
         Ok(()) => program::execute(process),
-        Err(error) => Failed::at("become the command", &error),
+        Err(errno) => Failed::at("reset signals", &errno.into()),
     };
     failed.report(failures)
 }
@@ -130,16 +134,12 @@ fn close_descriptors(failures: &OwnedFd) -> Result<(), Failed> {
     closed.map_err(|error| Failed::at(title, &error.into()))
 }
 
-/// The last doings before execve.
-fn prepare_to_die(failures: &OwnedFd) -> Result<()> {
-    kernel::explain::heading(
-        "child",
-        "become the command",
-        "signals as a new program expects them; a change of user cleared the parent-death signal",
-    );
-    kernel::signal::reset().context("reset signals")?;
-    kernel::process::die_with_parent()?;
-    // Had the parent died before that call, nobody would kill us: but then the pipe has no reader.
+/// A change of user has cleared the parent-death signal: it is asked for again. Had the parent died
+/// in between, nobody would kill us; but then the failure pipe has no reader.
+fn watch_the_parent(failures: &OwnedFd) -> Result<(), Failed> {
+    let title = "die with the parent";
+    kernel::explain::heading("child", title, "a change of user has cleared that");
+    kernel::process::die_with_parent().map_err(|error| Failed::at(title, &error.into()))?;
     if kernel::descriptor::reader_is_gone(failures) {
         kernel::process::exit(OURS);
     }

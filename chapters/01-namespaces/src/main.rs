@@ -1,7 +1,7 @@
 //! minidock-01: a container made of namespaces. The two lists below are what this chapter can do:
 //! its commands, and the mechanisms that start a container.
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use console::failure::OURS;
 use console::options::Global;
 use namespaces::engine::{clean, join, run, spaces};
@@ -60,7 +60,7 @@ enum Command {
     /// Print a completion script for a shell
     Completion {
         /// The shell
-        shell: clap_complete::Shell,
+        shell: console::Shell,
     },
 }
 
@@ -75,13 +75,12 @@ fn main() -> ExitCode {
         match command {
             Command::Run(options) => return run::run(options, &global, &mechanisms()),
             Command::Exec(options) => return join::run(options, &mechanisms()),
-            Command::Inspect { pid, format } => print!("{}", spaces::show(pid, format.as_deref())?),
-            Command::Ns { format } => print!("{}", spaces::table(format.as_deref())?),
-            Command::Clean => clean::clean(&global.data_directory()?)?,
-            Command::Completion { shell } => {
-                let out = &mut std::io::stdout();
-                clap_complete::generate(shell, &mut CommandLine::command(), PROGRAM, out);
+            Command::Inspect { pid, format } => {
+                console::print(spaces::show(pid, format.as_deref())?)?
             }
+            Command::Ns { format } => console::print(spaces::table(format.as_deref())?)?,
+            Command::Clean => console::print(clean::clean(&global.data_directory()?)?)?,
+            Command::Completion { shell } => console::complete::<CommandLine>(PROGRAM, shell)?,
         }
         Ok(0)
     })

@@ -34,6 +34,9 @@ fn candidates(name: &CStr, environment: &[CString]) -> Vec<CString> {
     if name.to_bytes().contains(&b'/') {
         return vec![name.to_owned()];
     }
+    if name.is_empty() {
+        return Vec::new();
+    }
     let path = environment.iter().rev().find_map(|entry| entry.to_bytes().strip_prefix(b"PATH="));
     path.unwrap_or_default()
         .split(|byte| *byte == b':')

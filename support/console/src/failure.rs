@@ -3,6 +3,7 @@
 
 use kernel::Errno;
 use std::fmt;
+use std::io::Write;
 
 /// Exit code when minidock itself failed and the command never ran.
 pub const OURS: u8 = 125;
@@ -51,21 +52,36 @@ impl std::error::Error for Failure {}
 
 /// Prints an error with its causes and the first remedy among them; returns the exit code.
 pub fn report(program: &str, error: &anyhow::Error, usual_code: u8) -> u8 {
-    eprintln!("{program}: {error:#}");
-    let remedy = error.chain().find_map(|cause| {
-        let failure = cause.downcast_ref::<Failure>().and_then(|failure| failure.remedy.clone());
-        let call = || cause.downcast_ref::<kernel::Error>()?.remedy().map(String::from);
-        failure.or_else(call).or_else(|| out_of_space(cause))
-    });
+    let mut text = format!("{program}: {}\n", printable(&format!("{error:#}")));
+    // anyhow finds a Failure that is a cause, and one that was added as context.
+    let failure = error.downcast_ref::<Failure>();
+    let of_call = |cause: &(dyn std::error::Error + 'static)| {
+        let call = cause.downcast_ref::<kernel::Error>().and_then(kernel::Error::remedy);
+        call.map(String::from).or_else(|| out_of_space(cause))
+    };
+    let remedy = failure
+        .and_then(|failure| failure.remedy.clone())
+        .or_else(|| error.chain().find_map(of_call));
     if let Some(remedy) = remedy {
-        eprintln!("  try: {remedy}");
+        text += &format!("  try: {}\n", printable(&remedy));
     }
-    error.chain().find_map(|cause| cause.downcast_ref::<Failure>()?.code).unwrap_or(usual_code)
+    // If standard error is closed there is nowhere to say it; the exit code still does.
+    let _said = std::io::stderr().write_all(text.as_bytes());
+    failure.and_then(|failure| failure.code).unwrap_or(usual_code)
+}
+
+/// A message may name what somebody else has named: control characters in it are shown, so that
+/// the terminal does not obey them.
+fn printable(text: &str) -> String {
+    let show = |c: char| {
+        if c.is_control() { c.escape_default().to_string() } else { c.to_string() }
+    };
+    text.chars().map(show).collect()
 }
 
 /// A full disk can be met anywhere.
 fn out_of_space(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     let errno = Errno::from_raw(cause.downcast_ref::<std::io::Error>()?.raw_os_error()?);
     matches!(errno, Errno::ENOSPC | Errno::EDQUOT)
-        .then(|| "free some space there, or choose another place with --root DIR".into())
+        .then(|| "free some space there, or name another place with --root".into())
 }

@@ -7,8 +7,28 @@ pub mod options;
 pub mod relay;
 pub mod terminal;
 
-use clap::Parser;
+use anyhow::Context;
+use clap::{CommandFactory, Parser};
+pub use clap_complete::Shell;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
+
+/// Prints to standard output. A reader who has had enough (`… | head`) is no failure; a full disk
+/// is one.
+pub fn print(text: impl AsRef<[u8]>) -> anyhow::Result<()> {
+    let mut output = std::io::stdout().lock();
+    match output.write_all(text.as_ref()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("standard output"),
+    }
+}
+
+/// Prints a completion script for a shell.
+pub fn complete<C: CommandFactory>(program: &str, shell: Shell) -> anyhow::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut C::command(), program, &mut script);
+    print(script)
+}
 
 /// The whole of a program: parses its command line, does what it says, and turns what went wrong
 /// into a message and an exit code, which `usual_code` gives where a failure has none of its own.

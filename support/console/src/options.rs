@@ -7,9 +7,10 @@ use std::path::PathBuf;
 
 /// Global options.
 #[derive(clap::Args, Debug, Clone)]
+#[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Where minidock keeps its files [default: /var/lib/minidock, or your data directory]
-    #[arg(long, global = true, value_name = "DIR", env = "MINIDOCK_ROOT")]
+    #[arg(long, global = true, value_name = "DIR", env = "MINIDOCK_ROOT", hide_env_values = true)]
     root: Option<PathBuf>,
 
     /// Act as an ordinary user would, inside user, mount, network and PID namespaces: the lab box

@@ -4,6 +4,7 @@
 
 use crate::error::{Error, Result};
 use nix::errno::Errno;
+use nix::sys::termios::{self, LocalFlags, SetArg};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
 
@@ -82,13 +83,26 @@ impl Narrator {
         let _told = nix::unistd::write(&self.story, text.as_bytes());
     }
 
+    /// Waits for a key. Ctrl-C ends this process, and with it what it was about to start.
     fn wait_for_key(&self) {
-        if let Some(keys) = &self.keys {
-            let mut key = [0u8; 1];
-            while let Err(Errno::EINTR) = nix::unistd::read(keys, &mut key) {}
+        let Some(keys) = &self.keys else { return };
+        let Ok(saved) = termios::tcgetattr(keys) else { return };
+        // One key at a time, unseen, and Ctrl-C as a key: the terminal is to be put right first.
+        let mut one_key = saved.clone();
+        one_key.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG);
+        let _set = termios::tcsetattr(keys, SetArg::TCSANOW, &one_key);
+        let mut key = [0u8; 1];
+        while let Err(Errno::EINTR) = nix::unistd::read(keys, &mut key) {}
+        // A terminal that is gone needs no settings.
+        let _restored = termios::tcsetattr(keys, SetArg::TCSANOW, &saved);
+        if key == CTRL_C {
+            crate::process::exit(128 + libc::SIGINT as u8);
         }
     }
 }
+
+/// The byte that a terminal sends for Ctrl-C.
+const CTRL_C: [u8; 1] = [3];
 
 /// What a call gave back, as strace(1) prints it.
 pub trait Outcome {
@@ -99,6 +113,12 @@ pub trait Outcome {
 impl Outcome for () {
     fn show(&self) -> Option<String> {
         Some("0".into())
+    }
+}
+
+impl Outcome for nix::unistd::Pid {
+    fn show(&self) -> Option<String> {
+        Some(self.to_string())
     }
 }
 

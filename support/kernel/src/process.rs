@@ -7,7 +7,6 @@ use crate::explain::{call, call_of_no_return, flags};
 use crate::namespace::Namespace;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus};
 use nix::unistd::Pid;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -139,22 +138,19 @@ impl Exit {
 
 /// Waits for a child to end and collects it, so that it leaves no zombie.
 pub fn wait(child: &Child) -> Result<Exit> {
-    let pidfd = child.pidfd.as_fd();
-    let mut ended = None;
+    let pidfd = child.pidfd.as_raw_fd();
+    let mut exit = None;
     call(
         "waitid",
-        || format!("P_PIDFD, {}, WEXITED", pidfd.as_raw_fd()),
+        || format!("P_PIDFD, {pidfd}, WEXITED"),
         || {
-            while ended.is_none() {
-                ended = match nix::sys::wait::waitid(Id::PIDFd(pidfd), WaitPidFlag::WEXITED) {
-                    Err(Errno::EINTR) => None,
-                    status => exit_of(status?),
-                };
+            while exit.is_none() {
+                exit = wait_id(libc::P_PIDFD, pidfd as libc::id_t, libc::WEXITED)?;
             }
             Ok(())
         },
     )?;
-    Ok(ended.map_or(Exit::Code(0), |(_, exit)| exit))
+    Ok(exit.map_or(Exit::Code(0), |(_, exit)| exit))
 }
 
 /// Collects one child that has ended, without waiting for one that has not: the duty of the first
@@ -165,10 +161,9 @@ pub fn collect_any() -> Result<Option<(Pid, Exit)>> {
         "waitid",
         || "P_ALL, 0, WEXITED|WNOHANG".into(),
         || {
-            let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
-            ended = match nix::sys::wait::waitid(Id::All, flags) {
+            ended = match wait_id(libc::P_ALL, 0, libc::WEXITED | libc::WNOHANG) {
                 Err(Errno::ECHILD) => None,
-                status => exit_of(status?),
+                ended => ended?,
             };
             Ok(())
         },
@@ -176,12 +171,22 @@ pub fn collect_any() -> Result<Option<(Pid, Exit)>> {
     Ok(ended)
 }
 
-fn exit_of(status: WaitStatus) -> Option<(Pid, Exit)> {
-    match status {
-        WaitStatus::Exited(pid, code) => Some((pid, Exit::Code(code as u8))),
-        WaitStatus::Signaled(pid, signal, _) => Some((pid, Exit::Signal(signal as u8))),
-        _ => None,
-    }
+/// waitid(2), with signals as numbers: the real-time ones have no names that nix would know.
+fn wait_id(kind: libc::idtype_t, id: libc::id_t, options: i32) -> nix::Result<Option<(Pid, Exit)>> {
+    // SAFETY: all-zero is a valid siginfo_t; its si_pid stays 0 if nobody has ended.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: waitid writes a siginfo_t.
+    match Errno::result(unsafe { libc::waitid(kind, id, &mut info, options) }) {
+        Err(Errno::EINTR) => return Ok(None),
+        done => done?,
+    };
+    // SAFETY: after waitid the fields of a SIGCHLD are the ones that are set.
+    let pid = unsafe { info.si_pid() };
+    // SAFETY: as above.
+    let status = unsafe { info.si_status() } as u8;
+    let exit =
+        if info.si_code == libc::CLD_EXITED { Exit::Code(status) } else { Exit::Signal(status) };
+    Ok((pid != 0).then(|| (Pid::from_raw(pid), exit)))
 }
 
 /// Has the kernel kill this process when its parent dies, whatever the parent dies of
@@ -196,7 +201,7 @@ pub fn die_with_parent() -> Result<()> {
 
 /// Becomes the leader of a session of its own, without a terminal (setsid(2)).
 pub fn new_session() -> Result<()> {
-    call("setsid", String::new, || nix::unistd::setsid().map(drop))
+    call("setsid", String::new, nix::unistd::setsid).map(drop)
 }
 
 /// Replaces this program. Returns only if that fails.

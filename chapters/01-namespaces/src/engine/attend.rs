@@ -19,10 +19,10 @@ const PATIENCE: u32 = 3;
 pub fn attend(
     child: &Child,
     process: &Process,
+    mut signals: Signals,
     mut relay: Relay,
     pty: Option<&Pty>,
 ) -> Result<Exit> {
-    let mut signals = Signals::collect(&[])?;
     let mut _raw = None;
     if let Some(pty) = pty {
         streams::relay_terminal(pty, process.interactive, &mut relay)?;

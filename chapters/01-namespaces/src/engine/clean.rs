@@ -9,14 +9,13 @@ use kernel::{Pid, process};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Cleans, and prints a line for each thing.
-pub fn clean(data: &Path) -> Result<()> {
-    let mut nothing = true;
+/// Cleans; returns a line for each thing.
+pub fn clean(data: &Path) -> Result<String> {
+    let mut lines = Vec::new();
     for (id, pids) in containers()? {
-        nothing = false;
         let short = &id[..12];
         if let Some(owner) = pids.iter().find_map(|pid| command_line_of(*pid)) {
-            println!("in use: container {short}, run by process {owner}: left alone");
+            lines.push(format!("in use: container {short}, run by process {owner}: left alone"));
             continue;
         }
         for pid in &pids {
@@ -25,19 +24,19 @@ pub fn clean(data: &Path) -> Result<()> {
                 process::send_signal(pidfd, Signal::SIGKILL)?;
             }
         }
-        println!("ended: container {short}, whose command line was gone");
+        lines.push(format!("ended: container {short}, whose command line was gone"));
     }
     let labs = labroot::remove_all(data)?;
     for path in &labs.removed {
-        println!("removed: {}", path.display());
+        lines.push(format!("removed: {}", path.display()));
     }
     for path in &labs.in_use {
-        println!("in use: {}: left alone", path.display());
+        lines.push(format!("in use: {}: left alone", path.display()));
     }
-    if nothing && labs.removed.is_empty() && labs.in_use.is_empty() {
-        println!("nothing to clean");
+    if lines.is_empty() {
+        lines.push("nothing to clean".into());
     }
-    Ok(())
+    Ok(lines.join("\n") + "\n")
 }
 
 /// The processes of each container of ours.

@@ -46,7 +46,9 @@ fn failed(errno: Errno, failure: Failure) -> Failed {
 fn why(path: &Path, errno: Errno) -> (String, Option<String>) {
     let is_directory = path.is_dir();
     match errno {
-        Errno::EACCES if is_directory => ("is a directory".into(), None),
+        Errno::EACCES if is_directory => {
+            ("is a directory".into(), Some("name a program in it".into()))
+        }
         Errno::EACCES => (
             "permission denied".into(),
             Some("is it executable (chmod +x), and may this user reach it?".into()),
@@ -56,7 +58,10 @@ fn why(path: &Path, errno: Errno) -> (String, Option<String>) {
                 format!("it needs {needed:?} to run, and the root has no such file"),
                 Some("put that file into the root, or run a static program".into()),
             ),
-            None => ("it points to a file that the root does not have".into(), None),
+            None => (
+                "it points to a file that the root does not have".into(),
+                Some("links are followed inside the root: look where it points".into()),
+            ),
         },
         Errno::ENOEXEC => (
             "exec format error: neither a program for this machine nor a script with #!".into(),

@@ -111,7 +111,7 @@ mod tests {
             .unwrap();
         let mut environment = Environment::default();
         environment.add_file(&file).unwrap();
-        assert_eq!(environment.into_entries(), [c"A=3".into(), c"B=two words = fine".into()]);
+        assert_eq!(environment.into_entries(), [c"A=3", c"B=two words = fine"].map(CString::from));
     }
 
     #[test]

@@ -9,13 +9,13 @@ use crate::launch;
 use crate::plan::{Mechanism, Target};
 use anyhow::Result;
 use console::failure::Failure;
+use kernel::signal::Signals;
 use kernel::{Errno, Pid};
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CString, OsString};
 use std::rc::Rc;
 
 /// Options of `exec`.
 #[derive(clap::Args, Debug)]
-#[command(override_usage = "exec [OPTIONS] PID COMMAND [ARG...]")]
 pub struct Options {
     /// Print the steps and take none of them
     #[arg(long)]
@@ -27,7 +27,7 @@ pub struct Options {
     pid: i32,
     /// The command
     #[arg(value_name = "COMMAND", num_args = 1.., required = true,
-          trailing_var_arg = true, allow_hyphen_values = true)]
+          trailing_var_arg = true)]
     words: Vec<OsString>,
 }
 
@@ -38,12 +38,14 @@ pub fn run(options: Options, mechanisms: &[Box<dyn Mechanism>]) -> Result<u8> {
     let (streams, relay) = streams::open(&process)?;
     let plan = exec::plan(&target, &process, streams, mechanisms)?;
     if options.plan {
-        print!("{}", show_plan::show(plan, &process));
+        console::print(show_plan::show(plan, &process))?;
         return Ok(0);
     }
     let pty = plan.pty.clone();
+    // From here on signals wait until there is somebody to pass them on to.
+    let signals = Signals::collect(&[])?;
     let child = launch::launch(plan, &process, &|_| Ok(()))?;
-    Ok(attend::attend(&child, &process, relay, pty.find())?.code())
+    Ok(attend::attend(&child, &process, signals, relay, pty.find())?.code())
 }
 
 /// The process to join.
@@ -77,7 +79,7 @@ impl Options {
         Ok(Process {
             arguments: self.words.iter().map(|word| c_string(word)).collect(),
             environment: environment.into_entries(),
-            directory: c_string(self.command.workdir.as_deref().unwrap_or(OsStr::new("/"))),
+            directory: self.command.directory()?,
             user,
             terminal: self.command.tty,
             interactive: self.command.interactive,

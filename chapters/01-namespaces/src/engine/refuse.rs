@@ -47,3 +47,15 @@ pub fn outside(directory: &CStr) -> anyhow::Error {
         .remedy("name a directory of the root with -w")
         .into()
 }
+
+/// A lab root that cannot be made or opened.
+pub fn lab(error: anyhow::Error) -> anyhow::Error {
+    use std::io::ErrorKind::{NotADirectory, PermissionDenied, ReadOnlyFilesystem};
+    let kind = error.root_cause().downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    if matches!(kind, Some(NotADirectory | PermissionDenied | ReadOnlyFilesystem)) {
+        let failure = Failure::new("make the lab root");
+        let remedy = "name a directory that you can write to with --root, or MINIDOCK_ROOT";
+        return error.context(failure.remedy(remedy));
+    }
+    error.context("make the lab root")
+}

@@ -3,7 +3,7 @@
 use crate::config::{Config, Process, Root};
 use crate::engine::environment::Environment;
 use crate::engine::labroot::{self, Lab};
-use crate::engine::{attend, labbox, show_plan, streams, users};
+use crate::engine::{attend, labbox, refuse, show_plan, streams, users};
 use crate::launch;
 use crate::plan::{Mechanism, Plan};
 use anyhow::{Context, Result};
@@ -11,6 +11,7 @@ use console::failure::Failure;
 use console::options::Global;
 use kernel::namespace::Namespace;
 use kernel::process::Child;
+use kernel::signal::Signals;
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ const LONGEST_HOSTNAME: usize = 64;
 
 /// Options of `run`.
 #[derive(clap::Args, Debug)]
-#[command(override_usage = "run [OPTIONS] ROOT [COMMAND [ARG...]]", disable_help_flag = true)]
+#[command(disable_help_flag = true)]
 pub struct Options {
     /// UTS namespace: `host` shares the host's name
     #[arg(long, value_name = "MODE", default_value = "private", hide_default_value = true)]
@@ -50,7 +51,7 @@ pub struct Options {
     command: CommandOptions,
     /// `lab`, or a directory (a path that begins with . or /); then the command [default: /bin/sh]
     #[arg(value_names = ["ROOT", "COMMAND"], num_args = 1.., required = true,
-          trailing_var_arg = true, allow_hyphen_values = true)]
+          trailing_var_arg = true)]
     root_and_command: Vec<OsString>,
     /// Print help
     #[arg(long, action = clap::ArgAction::Help)]
@@ -100,13 +101,15 @@ pub fn run(options: Options, global: &Global, mechanisms: &[Box<dyn Mechanism>])
         mechanism.prepare(&config, &mut plan)?;
     }
     if options.plan {
-        print!("{}", show_plan::show(plan, &config.process));
+        console::print(show_plan::show(plan, &config.process))?;
         return Ok(0);
     }
     let pty = plan.pty.clone();
+    // From here on signals wait until there is somebody to pass them on to.
+    let signals = Signals::collect(&[])?;
     let adopt = |child: &Child| mechanisms.iter().try_for_each(|m| m.adopt(&config, child));
     let ended = launch::launch(plan, &config.process, &adopt)
-        .and_then(|child| attend::attend(&child, &config.process, relay, pty.find()));
+        .and_then(|child| attend::attend(&child, &config.process, signals, relay, pty.find()));
     // Whether it ran or failed: what was prepared is undone, the last first.
     for mechanism in mechanisms.iter().rev() {
         mechanism.cleanup(&config.id)?;
@@ -143,7 +146,7 @@ impl Options {
         let process = Process {
             arguments: command,
             environment: environment.into_entries(),
-            directory: c_string(self.command.workdir.as_deref().unwrap_or(OsStr::new("/"))),
+            directory: self.command.directory()?,
             user,
             terminal: self.command.tty,
             interactive: self.command.interactive,
@@ -172,6 +175,18 @@ impl Options {
 }
 
 impl CommandOptions {
+    /// Where the command starts.
+    pub fn directory(&self) -> Result<CString> {
+        let directory = self.workdir.as_deref().unwrap_or(OsStr::new("/"));
+        if !std::path::Path::new(directory).is_absolute() {
+            let message = format!(
+                "the working directory {directory:?} is invalid, it needs to be an absolute path"
+            );
+            return Err(Failure::new(message).remedy("begin it with /").into());
+        }
+        Ok(c_string(directory))
+    }
+
     /// Adds the variables that were asked for; of two for one name, `--env` counts.
     pub fn add_environment(&self, environment: &mut Environment) -> Result<()> {
         self.env_file.iter().try_for_each(|file| environment.add_file(file))?;
@@ -183,7 +198,7 @@ impl CommandOptions {
 fn open_root(root: &OsStr, global: &Global) -> Result<(Root, Option<Lab>)> {
     if root == "lab" {
         let data = global.data_directory()?;
-        let lab = labroot::ensure(&data, probe::PROGRAM, probe::ID).context("make the lab root")?;
+        let lab = labroot::ensure(&data, probe::PROGRAM, probe::ID).map_err(refuse::lab)?;
         return Ok((open_directory(lab.path.clone())?, Some(lab)));
     }
     if !matches!(root.as_bytes().first(), Some(b'.' | b'/')) {

@@ -1,0 +1,135 @@
+//! Nothing stays behind: not after many containers, not after a kill -9, and `clean` removes what is kept on purpose.
+
+use std::fs;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use testkit::{RootDir, host, random_token, wait_at_most};
+
+use crate::{minidock, on_outer_host};
+
+/// On a disposable host, whose every process, mount and namespace can be counted: containers, one after the other and
+/// many at once. The limits on namespaces are far below their number, so that one that leaks fails the next.
+#[test]
+fn many_containers_leave_nothing() {
+    let root = RootDir::new();
+    let script = r#"
+        exec unshare --user --map-root-user --mount --pid --net --fork --mount-proc sh -euc '
+            for kind in mnt uts ipc net pid; do echo 250 > /proc/sys/user/max_${kind}_namespaces; done
+            left() {
+                for process in /proc/[0-9]*; do
+                    while read key value rest; do
+                        case $key in Name:) name=$value;; State:) test $value = Z || echo process $name;; esac
+                    done < $process/status || true
+                done
+                while read line; do echo "mount $line"; done < /proc/self/mountinfo
+                for file in "$MINIDOCK_ROOT"/* "$MINIDOCK_ROOT"/*/* "$TMPDIR"/* "$XDG_RUNTIME_DIR"/*; do echo file $file; done
+            }
+            left > "$TMPDIR.before"
+            i=0; while [ $i -lt 500 ]; do "$MINIDOCK" run lab /probe true; i=$((i+1)); done
+            echo 500 in a row
+            all=""
+            i=0; while [ $i -lt 100 ]; do "$MINIDOCK" run lab /probe exit 3 & all="$all $!"; i=$((i+1)); done
+            for one in $all; do code=0; wait $one || code=$?; test $code = 3 || echo exit code $code; done
+            echo 100 at once
+            left > "$TMPDIR.after"
+        '"#;
+    let scratch = testkit::scratch();
+    for name in ["tmp", "run"] {
+        fs::create_dir(scratch.path().join(name)).unwrap();
+    }
+    on_outer_host(script, &root.at("/probe"))
+        .env("TMPDIR", scratch.path().join("tmp"))
+        .env("XDG_RUNTIME_DIR", scratch.path().join("run"))
+        .patience(Duration::from_secs(180))
+        .run()
+        .success()
+        .stdout("500 in a row\n100 at once\n");
+    let left = |name: &str| fs::read_to_string(scratch.path().join(name)).unwrap();
+    let (before, after) = (left("tmp.before"), left("tmp.after"));
+    assert!(
+        before.contains("process sh") && before.contains("mount ") && before.contains("file "),
+        "{before}"
+    );
+    assert_eq!(before, after);
+}
+
+#[test]
+fn a_killed_command_line_never_leaves_its_command_running() {
+    for (options, command) in
+        [("", "sleep 600"), ("--init", "sleep 600"), ("-i", "cat"), ("", "(sleep 600; :) & wait")]
+    {
+        let token = random_token();
+        for _ in 0..30 {
+            let container =
+                minidock("run").words(options).words("lab").sh(&format!("{command}; :"));
+            let container = container.arg(&token).open_stdin().spawn();
+            // From before the first call to well after the exec; starting takes longest without root.
+            let random = u64::from_str_radix(&random_token(), 16).unwrap();
+            std::thread::sleep(Duration::from_micros(random % 25_000));
+            drop(container);
+        }
+        let alive = || host::with_token(&token).into_iter().filter(|&pid| host::is_alive(pid));
+        let gone = || alive().next().is_none().then_some(());
+        if wait_at_most(Duration::from_secs(10), gone).is_none() {
+            let left: Vec<_> = alive().map(|pid| (pid, host::cmdline(pid))).collect();
+            for (pid, _) in &left {
+                // It may have ended at last; the test fails all the same.
+                let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+            }
+            panic!("{options} {command}: {left:?}");
+        }
+    }
+}
+
+#[test]
+fn clean_removes_the_lab_and_says_so() {
+    let state = testkit::fresh_root();
+    minidock("run lab true").state(state.path()).run().success();
+    assert!(state.path().join("lab").read_dir().unwrap().next().is_some());
+    let session = minidock("clean").state(state.path()).run();
+    session.success().stdout_contains(&state.path().join("lab").display().to_string());
+    let left: Vec<_> =
+        fs::read_dir(state.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(left, Vec::<std::path::PathBuf>::new());
+    minidock("clean").state(state.path()).run().success();
+    minidock("run lab true").state(state.path()).run().success();
+}
+
+#[test]
+fn clean_spares_a_container_that_runs_and_says_so() {
+    let state = testkit::fresh_root();
+    let container = minidock("run -i lab sh -c")
+        .arg("echo ready; read line; /probe exit 5")
+        .state(state.path())
+        .open_stdin();
+    let mut container = container.spawn();
+    container.wait_for_line("ready");
+    let id = host::container_id(container.container_pid()).unwrap();
+    let cleaned = minidock("clean").state(state.path()).run();
+    cleaned
+        .success()
+        .stdout_contains(&format!("in use: container {}", &id[..12]))
+        .stdout_lacks("removed: ");
+    // It goes on, and still finds its programs.
+    container.write("go on\n");
+    container.wait().code(5);
+    minidock("clean")
+        .state(state.path())
+        .run()
+        .success()
+        .stdout_contains("removed: ")
+        .stdout_lacks(&id[..12]);
+}
+
+#[test]
+fn clean_touches_nothing_that_is_not_ours() {
+    let state = testkit::fresh_root();
+    fs::write(state.path().join("notes.txt"), "mine").unwrap();
+    fs::create_dir(state.path().join("other")).unwrap();
+    minidock("run lab true").state(state.path()).run().success();
+    minidock("clean").state(state.path()).run().success();
+    assert_eq!(fs::read_to_string(state.path().join("notes.txt")).unwrap(), "mine");
+    assert!(state.path().join("other").is_dir());
+}

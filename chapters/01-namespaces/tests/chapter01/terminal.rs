@@ -1,0 +1,161 @@
+//! `-t`: the command has a terminal of the container's own, and the caller's comes back as it was, whatever happens.
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::LocalFlags;
+use nix::unistd::Pid;
+use testkit::{Terminal, host, wait_for};
+
+use crate::minidock;
+
+/// A shell in a container, on a terminal of 24 rows and 80 columns, at its first prompt.
+fn shell() -> Terminal {
+    let mut shell = minidock("run -it -e PS1=ready> lab sh").on_terminal(24, 80);
+    shell.read_until("ready>");
+    shell
+}
+
+#[test]
+fn a_shell_runs_on_the_containers_first_terminal() {
+    let mut shell = shell();
+    shell.write("tty; test -t 0 -a -t 1 -a -t 2 && echo all $((1+2)); ls -l /dev/console\r");
+    shell.read_until("/dev/pts/0");
+    shell.read_until("all 3");
+    shell.write("exit $((6*7))\r");
+    assert_eq!(shell.wait().code(), Some(42));
+}
+
+#[test]
+fn the_size_is_the_callers_and_follows_it() {
+    let mut shell = shell();
+    shell.write("stty size\r");
+    shell.read_until("24 80");
+    shell.read_until("ready>");
+    shell.resize(31, 97);
+    // The size travels by way of a signal to the command line, and the question may come first.
+    while !shell.screen().contains("31 97") {
+        shell.write("stty size\r");
+        shell.read_until("ready>");
+    }
+    let mut command = minidock("run -it lab /probe signals").on_terminal(24, 80);
+    command.read_until("ready");
+    command.resize(10, 40);
+    command.read_until("WINCH");
+}
+
+#[test]
+fn control_keys_reach_the_foreground() {
+    let mut shell = shell();
+    shell.write("sleep 600\r");
+    let asleep = || {
+        host::descendants(shell.pid())
+            .into_iter()
+            .find(|&pid| host::cmdline(pid).is_some_and(|words| words == ["sleep", "600"]))
+    };
+    wait_for("the sleep", asleep);
+    shell.write("\x03");
+    // An interrupted shell forgets the rest of its line.
+    shell.read_until("ready>");
+    shell.write("echo code=$?\r");
+    shell.read_until("code=130");
+    shell.write("cat; echo end=$?\r");
+    shell.write("typed\r");
+    // Once as the echo of what is typed, once from cat.
+    shell.read_until("typed");
+    shell.read_until("typed");
+    shell.write("\x04");
+    shell.read_until("end=0");
+    shell.write("\x04");
+    assert_eq!(shell.wait().code(), Some(0));
+}
+
+#[test]
+fn much_output_arrives_in_order() {
+    let mut numbers = minidock("run -it lab seq 1 20000").on_terminal(24, 80);
+    assert_eq!(numbers.wait().code(), Some(0));
+    let expected: String = (1..=20000).map(|number| format!("{number}\r\n")).collect();
+    assert!(numbers.screen() == expected, "{} of {} bytes", numbers.screen().len(), expected.len());
+}
+
+#[test]
+fn the_type_of_the_terminal_is_dockers() {
+    let mut echo =
+        minidock("run -t lab").sh("echo type=$TERM.").env("TERM", "vt220").on_terminal(24, 80);
+    echo.read_until("type=xterm.");
+    assert_eq!(echo.wait().code(), Some(0));
+}
+
+#[test]
+fn without_an_option_the_callers_terminal_does_not_come_in() {
+    let script = "for n in 0 1 2; do test -t $n && echo terminal $n; done; echo done; cat; (: < /dev/tty) || echo none";
+    for options in ["", "-i"] {
+        let mut command =
+            minidock("run").words(options).words("lab").sh(script).on_terminal(24, 80);
+        command.read_until("done");
+        command.write("\x04");
+        command.read_until("none");
+        assert_eq!(command.wait().code(), Some(0));
+        assert!(!command.screen().contains("terminal"), "{}", command.screen());
+    }
+}
+
+#[test]
+fn what_is_typed_reaches_an_interactive_command_through_its_pipe() {
+    let mut cat = minidock("run -i lab").sh("read line; echo got $line").on_terminal(24, 80);
+    cat.write("some words\r");
+    cat.read_until("got some words");
+    assert_eq!(cat.wait().code(), Some(0));
+}
+
+#[test]
+fn the_terminal_is_raw_meanwhile_and_restored_after_the_end() {
+    let mut command =
+        minidock("run -it lab").sh("echo ready; read line; exit 5").on_terminal(24, 80);
+    command.read_until("ready");
+    let raw = command.settings().local_flags;
+    assert!(!raw.intersects(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG), "{raw:?}");
+    command.write("\r");
+    assert_eq!(command.wait().code(), Some(5));
+    let after = command.settings().local_flags;
+    assert!(after.contains(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG), "{after:?}");
+}
+
+/// Starts a container from a shell of the host's, which keeps the terminal when the command line dies; ends it in some
+/// way, and compares the settings of the line with what they were before.
+#[track_caller]
+fn is_restored(command: &str, ended: i32, end: impl FnOnce(&mut Terminal, Pid)) {
+    let script = "echo $((40+2)); read go; \"$@\"; echo ended=$?; exec sleep 600";
+    let mut terminal = minidock(command).within(script).on_terminal(24, 80);
+    terminal.read_until("42");
+    let before = terminal.settings();
+    terminal.write("\r");
+    terminal.read_until("ready");
+    assert_ne!(terminal.settings(), before, "it is raw while the container runs");
+    let command_line = host::descendants(terminal.pid())[0];
+    end(&mut terminal, Pid::from_raw(command_line));
+    terminal.read_until(&format!("ended={ended}"));
+    terminal.wait_for_settings(&before);
+}
+
+#[test]
+fn it_is_restored_when_the_command_line_is_killed() {
+    for options in ["-it", "-it --init"] {
+        let command = format!("run {options} lab /probe signals --stay");
+        is_restored(&command, 137, |_, pid| kill(pid, Signal::SIGKILL).unwrap());
+    }
+}
+
+#[test]
+fn it_is_restored_when_a_signal_ends_the_command() {
+    is_restored("run -it lab /probe signals", 0, |terminal, pid| {
+        kill(pid, Signal::SIGUSR1).unwrap();
+        terminal.read_until("USR1");
+        kill(pid, Signal::SIGTERM).unwrap();
+    });
+}
+
+#[test]
+fn it_is_restored_when_the_command_cannot_be_started() {
+    let mut command = minidock("run -it lab no-such-command").on_terminal(24, 80);
+    assert_eq!(command.wait().code(), Some(127));
+    assert!(command.settings().local_flags.contains(LocalFlags::ICANON | LocalFlags::ECHO));
+}
