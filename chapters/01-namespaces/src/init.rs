@@ -6,9 +6,9 @@ use crate::config::Process;
 use crate::engine::failed::Failed;
 use crate::launch;
 use anyhow::{Context, Result};
-use kernel::process::{Cloned, Exit, clone, collect_any, exit, forget_the_past, send_signal};
+use kernel::Pid;
+use kernel::process::{Cloned, Exit};
 use kernel::signal::{Signal, Signals};
-use kernel::{Pid, descriptor};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -18,7 +18,7 @@ pub fn run(process: &Process, failures: OwnedFd) -> ! {
     let title = "fork the command from init";
     kernel::explain::heading("child", title, "PID 1 stays ours, to collect orphans");
     let signals = Signals::collect(&[Signal::SIGCHLD]).context("signalfd");
-    match signals.and_then(|signals| Ok((signals, clone(&[])?))) {
+    match signals.and_then(|signals| Ok((signals, kernel::process::clone(&[])?))) {
         Err(error) => Failed::at(title, &error).report(failures),
         Ok((signals, Cloned::Child)) => {
             drop(signals);
@@ -28,16 +28,15 @@ pub fn run(process: &Process, failures: OwnedFd) -> ! {
             // Our copy of the pipe would keep the parent waiting until we end.
             drop(failures);
             let ended = serve(signals, command.pid, command.pidfd);
-            exit(ended.map_or(console::failure::OURS, Exit::code))
+            kernel::process::exit(ended.map_or(console::failure::OURS, Exit::code))
         }
     }
 }
 
 fn serve(mut signals: Signals, command: Pid, pidfd: OwnedFd) -> Result<Exit> {
-    // In this process's memory are the arguments and the environment of our command line.
-    forget_the_past(c"minidock-init").context("forget the environment")?;
-    // Nobody listens to the story any more, and its descriptors must not stay open in here.
-    descriptor::close_all_except(&[signals.as_fd(), pidfd.as_fd()])?;
+    // In this process's memory are the environment and the arguments of our command line.
+    kernel::process::forget_environment().context("forget the environment")?;
+    kernel::process::rename(c"minidock-init").context("take another name")?;
     loop {
         let mut fds = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
         poll(&mut fds, PollTimeout::NONE)?;
@@ -45,11 +44,11 @@ fn serve(mut signals: Signals, command: Pid, pidfd: OwnedFd) -> Result<Exit> {
             match received.signal {
                 Signal::SIGCHLD => {}
                 // What the terminal's driver sends goes to its whole foreground group.
-                signal if received.from_process => send_signal(&pidfd, signal)?,
+                signal if received.from_process => kernel::process::send_signal(&pidfd, signal)?,
                 _ => {}
             }
         }
-        while let Some((pid, exit)) = collect_any()? {
+        while let Some((pid, exit)) = kernel::process::collect_any()? {
             if pid == command {
                 return Ok(exit);
             }

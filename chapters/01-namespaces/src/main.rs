@@ -79,7 +79,7 @@ fn main() -> ExitCode {
                 console::print(spaces::show(pid, format.as_deref())?)?
             }
             Command::Ns { format } => console::print(spaces::table(format.as_deref())?)?,
-            Command::Clean => console::print(clean::clean(&global.data_directory()?)?)?,
+            Command::Clean => clean::clean(&global)?,
             Command::Completion { shell } => console::complete::<CommandLine>(PROGRAM, shell)?,
         }
         Ok(0)

@@ -12,38 +12,32 @@ pub const STEP: &str = "execute the command";
 pub fn execute(process: &Process) -> Failed {
     let name = process.arguments[0].as_c_str();
     let mut denied = None;
-    for candidate in candidates(name, &process.environment) {
-        let error = kernel::process::execute(&candidate, &process.arguments, &process.environment);
-        // ENOENT also means that the file is there and its interpreter is not.
-        let there = diagnose::exists(&candidate);
-        match error.errno {
-            Errno::ENOENT | Errno::ENOTDIR if !there => {}
-            // As a shell does: another directory of PATH may have one that we may execute.
-            Errno::EACCES => denied = denied.or(Some((error, candidate))),
-            _ => return diagnose::not_executed(&error, &candidate),
+    // What is not there is passed over first: execve says ENOENT of a missing interpreter, too.
+    for path in candidates(name, &process.environment).filter(|path| diagnose::exists(path)) {
+        let error = kernel::process::execute(&path, &process.arguments, &process.environment);
+        // As in a shell: another directory of PATH may have one that we may execute.
+        if error.errno != Errno::EACCES {
+            return diagnose::not_executed(&error, &path);
         }
+        denied = denied.or(Some((error, path)));
     }
     match denied {
-        Some((error, candidate)) => diagnose::not_executed(&error, &candidate),
+        Some((error, path)) => diagnose::not_executed(&error, &path),
         None => diagnose::not_found(name),
     }
 }
 
 /// The paths to try: the name itself if it has a slash, otherwise it in each directory of PATH.
-fn candidates(name: &CStr, environment: &[CString]) -> Vec<CString> {
-    if name.to_bytes().contains(&b'/') {
-        return vec![name.to_owned()];
-    }
-    if name.is_empty() {
-        return Vec::new();
-    }
-    let path = environment.iter().rev().find_map(|entry| entry.to_bytes().strip_prefix(b"PATH="));
-    path.unwrap_or_default()
-        .split(|byte| *byte == b':')
-        .filter_map(|directory| {
-            // An empty entry of PATH is the working directory.
-            let directory = if directory.is_empty() { b"." } else { directory };
-            CString::new([directory, b"/", name.to_bytes()].concat()).ok()
-        })
-        .collect()
+fn candidates(name: &CStr, environment: &[CString]) -> impl Iterator<Item = CString> {
+    let (direct, path) = match name.to_bytes() {
+        [] => (None, None),
+        bytes if bytes.contains(&b'/') => (Some(name.to_owned()), None),
+        _ => (None, environment.iter().find_map(|entry| entry.to_bytes().strip_prefix(b"PATH="))),
+    };
+    let directories = path.map(|path| path.split(|byte| *byte == b':')).into_iter().flatten();
+    direct.into_iter().chain(directories.filter_map(|directory| {
+        // An empty entry of PATH is the working directory.
+        let directory = if directory.is_empty() { b"." } else { directory };
+        CString::new([directory, b"/", name.to_bytes()].concat()).ok()
+    }))
 }

@@ -217,36 +217,44 @@ pub fn execute(path: &CStr, arguments: &[CString], environment: &[CString]) -> E
     })
 }
 
-/// Gives this process `name` in ps(1) and overwrites its arguments and its environment, which
-/// /proc/PID/cmdline and /proc/PID/environ show to whoever shares its PID namespace: they are
-/// those of the command line that made us, secrets included.
-pub fn forget_the_past(name: &CStr) -> std::io::Result<()> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    // Fields are counted from 1 (proc_pid_stat(5)); the second, a name in parentheses, may hold
-    // spaces, so that counting starts after it, at the third.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-    let field = |number: usize| fields.get(number - 3)?.parse::<usize>().ok();
-    let (Some(arguments), Some(arguments_end), Some(environment), Some(environment_end)) =
-        (field(48), field(49), field(50), field(51))
-    else {
-        return Err(std::io::Error::other("/proc/self/stat is too short"));
-    };
-    let wipe = |from: usize, to: usize| {
-        // SAFETY: the kernel says that these are the strings it put onto our stack. We are single-
-        // threaded and read neither again: what was needed of them was copied long ago.
-        unsafe { std::ptr::write_bytes(from as *mut u8, 0, to - from) };
-    };
-    wipe(arguments, arguments_end);
-    wipe(environment, environment_end);
-    let name_bytes = name.to_bytes();
-    if name_bytes.len() < arguments_end - arguments {
-        // SAFETY: as above, and the name fits.
-        unsafe {
-            std::ptr::copy(name_bytes.as_ptr(), arguments as *mut u8, name_bytes.len());
-        }
-    }
+/// Overwrites the environment that this process was started with, which /proc/PID/environ shows to
+/// whoever shares its PID namespace: it is the host's, secrets included.
+pub fn forget_environment() -> std::io::Result<()> {
+    let (from, to) = strings(Strings::Environment)?;
+    // SAFETY: the kernel says that these are strings which it put onto our stack. This process has
+    // one thread and does not read them again: what was needed of them was copied before.
+    unsafe { std::ptr::write_bytes(from as *mut u8, 0, to - from) };
+    Ok(())
+}
+
+/// Gives this process another name in ps(1), in place of its arguments and its program's name.
+pub fn rename(name: &CStr) -> std::io::Result<()> {
+    let (from, to) = strings(Strings::Arguments)?;
+    // SAFETY: as above.
+    unsafe { std::ptr::write_bytes(from as *mut u8, 0, to - from) };
+    let length = name.count_bytes().min(to - from);
+    // SAFETY: as above, and this much of the name fits.
+    unsafe { std::ptr::copy(name.as_ptr().cast(), from as *mut u8, length) };
     call("prctl", || format!("PR_SET_NAME, {name:?}"), || nix::sys::prctl::set_name(name))
         .map_err(std::io::Error::other)
+}
+
+/// Which strings that execve(2) left on the stack: by the number of the first of two fields in
+/// proc_pid_stat(5).
+enum Strings {
+    Arguments = 48,
+    Environment = 50,
+}
+
+/// Where they begin and end.
+fn strings(which: Strings) -> std::io::Result<(usize, usize)> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    // The second field, a name in parentheses, may hold spaces: counting starts after it, at 3.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+    let field = |number: usize| fields.get(number - 3)?.parse::<usize>().ok();
+    let first = which as usize;
+    let range = field(first).zip(field(first + 1)).filter(|(from, to)| from <= to && *from > 0);
+    range.ok_or_else(|| std::io::Error::other("/proc/self/stat does not say where they are"))
 }
 
 /// Ends this process at once, running no destructor: in a child these would be its parent's.

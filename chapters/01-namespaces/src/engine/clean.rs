@@ -2,20 +2,33 @@
 //! roots in our data directory, and processes under a /dev that we mounted whose command line is
 //! gone.
 
-use crate::engine::{labroot, spaces};
+use crate::engine::{labbox, labroot, spaces};
 use anyhow::Result;
+use console::options::Global;
 use kernel::signal::Signal;
 use kernel::{Pid, process};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Cleans; returns a line for each thing.
-pub fn clean(data: &Path) -> Result<String> {
-    let mut lines = Vec::new();
+/// Cleans, and says what it did.
+pub fn clean(global: &Global) -> Result<()> {
+    let ended = end_containers()?;
+    let data = global.data_directory()?;
+    if data.join("lab").exists() {
+        console::print(ended)?;
+        // Users of a lab box may own files in a lab, which only root in such a box can remove.
+        labbox::enter_unless_root(global.rootless)?;
+        return console::print(remove_labs(&data)?);
+    }
+    console::print(if ended.is_empty() { "nothing to clean\n".into() } else { ended })
+}
+
+fn end_containers() -> Result<String> {
+    let mut lines = String::new();
     for (id, pids) in containers()? {
         let short = &id[..12];
         if let Some(owner) = pids.iter().find_map(|pid| command_line_of(*pid)) {
-            lines.push(format!("in use: container {short}, run by process {owner}: left alone"));
+            lines += &format!("in use: container {short}, run by process {owner}: left alone\n");
             continue;
         }
         for pid in &pids {
@@ -24,19 +37,16 @@ pub fn clean(data: &Path) -> Result<String> {
                 process::send_signal(pidfd, Signal::SIGKILL)?;
             }
         }
-        lines.push(format!("ended: container {short}, whose command line was gone"));
+        lines += &format!("ended: container {short}, whose command line was gone\n");
     }
+    Ok(lines)
+}
+
+fn remove_labs(data: &Path) -> Result<String> {
     let labs = labroot::remove_all(data)?;
-    for path in &labs.removed {
-        lines.push(format!("removed: {}", path.display()));
-    }
-    for path in &labs.in_use {
-        lines.push(format!("in use: {}: left alone", path.display()));
-    }
-    if lines.is_empty() {
-        lines.push("nothing to clean".into());
-    }
-    Ok(lines.join("\n") + "\n")
+    let removed = labs.removed.iter().map(|path| format!("removed: {}\n", path.display()));
+    let in_use = labs.in_use.iter().map(|path| format!("in use: {}: left alone\n", path.display()));
+    Ok(removed.chain(in_use).collect())
 }
 
 /// The processes of each container of ours.

@@ -11,9 +11,11 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Whether there is a file of this name, even a dangling link.
+/// Whether there is a file of this name, even a dangling link, or one that we may not look at.
 pub fn exists(path: &CStr) -> bool {
-    std::fs::symlink_metadata(to_path(path)).is_ok()
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    let file = std::fs::symlink_metadata(to_path(path));
+    !file.is_err_and(|error| matches!(error.kind(), NotFound | NotADirectory))
 }
 
 /// The file is there, and the kernel refused it.

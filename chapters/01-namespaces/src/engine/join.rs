@@ -6,9 +6,10 @@ use crate::engine::run::{CommandOptions, c_string};
 use crate::engine::{attend, show_plan, streams, users};
 use crate::exec;
 use crate::launch;
-use crate::plan::{Mechanism, Target};
+use crate::plan::{Mechanism, Phase, Target};
 use anyhow::Result;
 use console::failure::Failure;
+use kernel::namespace::Namespace;
 use kernel::signal::Signals;
 use kernel::{Errno, Pid};
 use std::ffi::{CString, OsString};
@@ -36,7 +37,13 @@ pub fn run(options: Options, mechanisms: &[Box<dyn Mechanism>]) -> Result<u8> {
     let target = target(options.pid)?;
     let process = options.resolve(&target)?;
     let (streams, relay) = streams::open(&process)?;
-    let plan = exec::plan(&target, &process, streams, mechanisms)?;
+    let mut plan = exec::plan(&target, &process, streams, mechanisms)?;
+    plan.step(
+        Phase::Prepare,
+        "forget the environment",
+        "between clone and execve, processes of the container can read the child's memory",
+        || Ok(kernel::process::forget_environment()?),
+    );
     if options.plan {
         console::print(show_plan::show(plan, &process))?;
         return Ok(0);
@@ -60,6 +67,12 @@ pub fn target(pid: i32) -> Result<Target> {
         Errno::ESRCH | Errno::EINVAL => gone().into(),
         _ => anyhow::Error::from(error),
     })?;
+    let shared = |namespace: &Namespace| namespace.inode(pid) == namespace.inode(Pid::this());
+    if Namespace::ALL.iter().all(shared) {
+        let failure =
+            Failure::new(format!("process {pid} is in no container: it shares all with us"));
+        return Err(failure.remedy("list containers and their processes with `ns`").into());
+    }
     Ok(Target { pid, pidfd: Rc::new(pidfd) })
 }
 

@@ -28,10 +28,10 @@ pub fn enter_unless_root(wanted: bool) -> Result<()> {
     );
     let (gate, opens_gate) = descriptor::pipe().context("pipe")?;
     let namespaces = [Namespace::User, Namespace::Mount, Namespace::Network, Namespace::Pid];
-    match process::clone(&namespaces).map_err(forbidden)? {
+    match process::clone(&namespaces).map_err(|error| forbidden(error.into()))? {
         Cloned::Parent(child) => {
             drop(gate);
-            map_ids(child.pid)?;
+            map_ids(child.pid).map_err(forbidden)?;
             nix::unistd::write(&opens_gate, b"!").context("open the gate")?;
             let code = attend(&child)?;
             std::process::exit(code.into());
@@ -49,7 +49,7 @@ pub fn enter_unless_root(wanted: bool) -> Result<()> {
                 "make every mount private",
                 "the box begins with a copy of the host's mount tree; nothing is to flow back",
             );
-            mount::make_tree_private(c"/").map_err(forbidden)?;
+            mount::make_tree_private(c"/").map_err(|error| forbidden(error.into()))?;
             Ok(())
         }
     }
@@ -140,12 +140,7 @@ fn run_mapper(program: &str, child: Pid, own: u32, (start, count): &(String, Str
 }
 
 /// Names who forbids user namespaces, and the command that allows them.
-fn forbidden(error: kernel::Error) -> anyhow::Error {
-    let denied =
-        matches!(error.errno, Errno::EPERM | Errno::EACCES | Errno::ENOSPC | Errno::EINVAL);
-    if !denied {
-        return error.into();
-    }
+fn forbidden(error: anyhow::Error) -> anyhow::Error {
     let sysctl = |name: &str| {
         let path = format!("/proc/sys/{}", name.replace('.', "/"));
         std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
@@ -164,7 +159,7 @@ fn forbidden(error: kernel::Error) -> anyhow::Error {
             .into();
         }
     }
-    Failure::new(format!("the lab box needs user namespaces, and the kernel refuses: {error}"))
+    Failure::new(format!("the lab box needs user namespaces, and the kernel refuses: {error:#}"))
         .remedy("run this command with sudo (inside another container, that one must allow it)")
         .into()
 }

@@ -94,6 +94,11 @@ pub fn run(options: Options, global: &Global, mechanisms: &[Box<dyn Mechanism>])
     if !options.plan {
         labbox::enter_unless_root(global.rootless)?;
     }
+    kernel::explain::heading(
+        "parent",
+        "look at the root",
+        "open since it is looked up: its name may be another directory's later",
+    );
     let (config, _lab) = options.resolve(global)?;
     let (streams, relay) = streams::open(&config.process)?;
     let mut plan = Plan::new(streams);

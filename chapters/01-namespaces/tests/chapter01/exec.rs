@@ -2,7 +2,7 @@
 
 use testkit::host;
 
-use crate::{has_users, minidock, sleeper, value};
+use crate::{has_users, minidock, sleeper, sleeping_below, value};
 
 fn exec(options: &str, pid: i32) -> testkit::Program {
     minidock("exec").words(options).arg(pid.to_string())
@@ -18,10 +18,7 @@ fn it_joins_every_namespace() {
         .spawn();
     second.wait_for_line("ready");
     second.wait_for_line("inside");
-    let sleeping = |pid: &i32| host::cmdline(*pid).is_some_and(|words| words == ["sleep", "600"]);
-    let joined = testkit::wait_for("the second sleep", || {
-        host::descendants(second.pid()).into_iter().find(sleeping)
-    });
+    let joined = sleeping_below(second.pid());
     for kind in host::NAMESPACES.into_iter().chain(["user", "cgroup"]) {
         assert_eq!(host::namespace(joined, kind), host::namespace(pid, kind), "{kind}");
     }

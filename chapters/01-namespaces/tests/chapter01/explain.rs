@@ -78,10 +78,6 @@ fn seen(trace: &str) -> Vec<Vec<Call>> {
             None => text.to_owned(),
         };
         let Some(mut call) = Call::parse(&whole).filter(|_| !ended.contains(pid)) else { continue };
-        if whole.starts_with("prctl(PR_SET_NAME") {
-            // The init renames itself, and then closes everything, the story included.
-            ended.insert(pid);
-        }
         if call.name == "execve" && call.result == "0" {
             call.result.clear();
             ended.insert(pid);

@@ -17,7 +17,7 @@ mod terminal;
 
 use std::path::Path;
 
-use testkit::{Program, Running, outer};
+use testkit::{Program, Running, host, outer, wait_for};
 
 /// `minidock-01 WORDS…`
 fn minidock(words: &str) -> Program {
@@ -44,7 +44,15 @@ fn sleeper(options: &str) -> Running {
     let sleeper =
         minidock("run").words(options).words("lab sh -c").arg("echo ready; exec sleep 600").spawn();
     sleeper.wait_for_line("ready");
+    // The shell has said so, and is about to become the other program.
+    sleeping_below(sleeper.pid());
     sleeper
+}
+
+/// Waits for a `sleep 600` among the descendants of a process.
+fn sleeping_below(pid: i32) -> i32 {
+    let asleep = |pid: &i32| host::cmdline(*pid).is_some_and(|words| words == ["sleep", "600"]);
+    wait_for("sleep 600", || host::descendants(pid).into_iter().find(asleep))
 }
 
 /// Whether containers can have users besides root here; a named skip if not. Root can always give them; an ordinary

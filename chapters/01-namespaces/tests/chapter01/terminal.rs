@@ -3,9 +3,9 @@
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::LocalFlags;
 use nix::unistd::Pid;
-use testkit::{Terminal, host, wait_for};
+use testkit::{Terminal, host};
 
-use crate::minidock;
+use crate::{minidock, sleeping_below};
 
 /// A shell in a container, on a terminal of 24 rows and 80 columns, at its first prompt.
 fn shell() -> Terminal {
@@ -46,12 +46,7 @@ fn the_size_is_the_callers_and_follows_it() {
 fn control_keys_reach_the_foreground() {
     let mut shell = shell();
     shell.write("sleep 600\r");
-    let asleep = || {
-        host::descendants(shell.pid())
-            .into_iter()
-            .find(|&pid| host::cmdline(pid).is_some_and(|words| words == ["sleep", "600"]))
-    };
-    wait_for("the sleep", asleep);
+    sleeping_below(shell.pid());
     shell.write("\x03");
     // An interrupted shell forgets the rest of its line.
     shell.read_until("ready>");
