@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -43,9 +42,7 @@ static const char *const masked[] = {
     "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap",
     "/sys/firmware",
 };
-static const char *const read_only[] = {
-    "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
-};
+static const char *const read_only[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
 static const struct { const char *name; unsigned major, minor; } devices[] = {
     {"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0},
 };
@@ -152,11 +149,9 @@ static void hide(const char *path) {
     struct stat about;
     if (stat(path, &about) < 0)
         return; // this kernel does not have it
-    int cover;
-    if (S_ISDIR(about.st_mode))
-        cover = new_tmpfs("tmpfs", NULL, "0", RO | NS | ND | NX);
-    else
-        cover = check(syscall(SYS_open_tree, AT_FDCWD, "/dev/null", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC), "/dev/null");
+    int cover = S_ISDIR(about.st_mode)
+        ? new_tmpfs("tmpfs", NULL, "0", RO | NS | ND | NX)
+        : check(syscall(SYS_open_tree, AT_FDCWD, "/dev/null", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC), "/dev/null");
     attach_at(cover, path);
     close(cover);
 }
@@ -236,7 +231,7 @@ static _Noreturn void become_the_command(char **command, const char *id, int gat
         lock(read_only[i]);
     umask(022);
     if (may_set_groups())
-        check(setgroups(0, NULL), "setgroups");
+        check(setgroups(0, (gid_t[1]){0}), "setgroups");
     check(setresgid(0, 0, 0), "setresgid");
     check(setresuid(0, 0, 0), "setresuid");
     check(chdir("/"), "chdir");
@@ -247,10 +242,8 @@ static _Noreturn void become_the_command(char **command, const char *id, int gat
     if (check(poll(&reader, 1, 0), "poll") != 0)
         _exit(125); // the parent is gone
     default_signals();
-
     snprintf(name, sizeof name, "HOSTNAME=%.12s", id);
-    char *environment[] = {
-        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", name, "HOME=/", NULL};
+    char *environment[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", name, "HOME=/", NULL};
     check(execve(command[0], command, environment), "execve");
     _exit(127);
 }
@@ -272,7 +265,7 @@ static void look_at_streams(void) {
         check(fstat(number, &about), "fstat");
         if (S_ISDIR(about.st_mode) || (number > 0 && tcgetattr(number, &settings) == 0)) {
             fprintf(stderr, "floor: relays no terminal and takes no directory: redirect descriptor %d\n", number);
-            exit(125);
+            _exit(125);
         }
     }
 }
@@ -293,13 +286,17 @@ static void open_places(struct places *at) {
     at->devpts = finish(context, NS | NX);
 }
 
-static int wait_for_the_end(int pidfd) {
+// Before the child exists, so that none is lost.
+static int collect_signals(void) {
     sigset_t set;
     sigemptyset(&set);
     for (size_t i = 0; i < COUNT(forwarded); i++)
         sigaddset(&set, forwarded[i]);
     check(sigprocmask(SIG_BLOCK, &set, NULL), "sigprocmask");
-    int signals = check(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), "signalfd");
+    return check(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), "signalfd");
+}
+
+static int wait_for_the_end(int pidfd, int signals) {
     struct pollfd events[] = {{.fd = pidfd, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
     check(poll(events, 2, -1), "poll");
     struct signalfd_siginfo received;
@@ -324,16 +321,14 @@ int main(int count, char **words) {
     if (users >= 0)
         close(users);
     look_at_streams();
+    int signals = collect_signals();
     open_places(&at);
     check(pipe2(gate, O_CLOEXEC), "pipe2");
     check(pipe2(failures, O_CLOEXEC), "pipe2");
     check(stat("/proc/self/task", &threads), "/proc/self/task");
 
-    struct clone_args arguments = {
-        .flags = CLONE_PIDFD | CLONE_NEWUTS | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWNET,
-        .pidfd = (uintptr_t)&pidfd,
-        .exit_signal = SIGCHLD,
-    };
+    struct clone_args arguments = {.pidfd = (uintptr_t)&pidfd, .exit_signal = SIGCHLD};
+    arguments.flags = CLONE_PIDFD | CLONE_NEWUTS | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWNET;
     long child = check(syscall(SYS_clone3, &arguments, sizeof arguments), "clone3");
     if (child == 0) {
         close(gate[1]), close(failures[0]);
@@ -350,5 +345,5 @@ int main(int count, char **words) {
         check(waitid(OF_PIDFD, pidfd, NULL, WEXITED), "waitid");
         return 125;
     }
-    return wait_for_the_end(pidfd);
+    return wait_for_the_end(pidfd, signals);
 }

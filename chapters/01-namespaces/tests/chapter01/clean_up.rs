@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use testkit::{RootDir, host, random_token, wait_at_most};
+use testkit::{RootDir, host, peer, random_token, wait_at_most, wait_for};
 
 use crate::{minidock, on_outer_host};
 
@@ -86,6 +86,32 @@ fn a_killed_command_line_never_leaves_its_command_running() {
             }
             panic!("{options} {command}: {left:?}");
         }
+    }
+}
+
+/// The worst moment: the child may go on, but has not yet asked the kernel to die with its parent (prctl(2)). Left to
+/// chance that lasts microseconds; here strace(1) holds the call back.
+#[test]
+fn a_command_line_that_is_killed_before_its_child_is_bound_to_it() {
+    let Some(_) = peer("strace", "apt install strace") else { return };
+    for options in ["", "--rootless"] {
+        let token = random_token();
+        let delay = "strace -f -o /dev/null -e trace=prctl -e inject=prctl:delay_enter=300000";
+        let run = minidock(options).words("run lab").sh("sleep 600; :").arg(&token);
+        let strace = run.under(delay).spawn();
+        let [command_line, _child] =
+            wait_for("the child", || host::descendants(strace.pid()).first_chunk::<2>().copied());
+        // Long enough for all that the parent does before it waits, and shorter than the delay.
+        std::thread::sleep(Duration::from_millis(100));
+        kill(Pid::from_raw(command_line), Signal::SIGKILL).unwrap();
+        let left = |pid: &i32| *pid != strace.pid() && host::is_alive(*pid);
+        let gone = || host::with_token(&token).into_iter().find(left).is_none().then_some(());
+        let gone = wait_at_most(Duration::from_secs(5), gone).is_some();
+        for pid in host::descendants(strace.pid()) {
+            // It has ended already, or the test fails.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        assert!(gone, "{options} run: the command outlives its command line");
     }
 }
 

@@ -1,0 +1,103 @@
+//! The bundle for runc (the OCI runtime specification's config.json): the same root, namespaces,
+//! mounts, masked and read-only paths as minidock-01's, and every capability.
+
+use crate::ground::COMMAND;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// What minidock-01 hides.
+pub const MASKED: [&str; 12] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+];
+
+/// What minidock-01 makes read-only.
+pub const READ_ONLY: [&str; 5] =
+    ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/// config.json for a root directory.
+pub fn config(root: &Path) -> Value {
+    let capabilities = capabilities();
+    let namespaces = ["uts", "pid", "mount", "ipc", "network"].map(|kind| json!({ "type": kind }));
+    json!({
+        "ociVersion": "1.0.2",
+        "root": { "path": root, "readonly": false },
+        "hostname": "bench",
+        "process": {
+            "terminal": false,
+            "user": { "uid": 0, "gid": 0 },
+            "cwd": "/",
+            "args": [COMMAND],
+            "env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/"],
+            "capabilities": {
+                "bounding": capabilities,
+                "effective": capabilities,
+                "permitted": capabilities,
+            },
+        },
+        "mounts": [
+            mount("/proc", "proc", &["nosuid", "noexec", "nodev"]),
+            mount("/sys", "sysfs", &["nosuid", "noexec", "nodev", "ro"]),
+            mount("/dev", "tmpfs", &["nosuid", "noexec", "mode=755", "size=65536k"]),
+            mount("/dev/pts", "devpts",
+                &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]),
+            mount("/dev/shm", "tmpfs", &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]),
+            mount("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
+        ],
+        "linux": {
+            "namespaces": namespaces,
+            "maskedPaths": MASKED,
+            "readonlyPaths": READ_ONLY,
+        },
+    })
+}
+
+fn mount(destination: &str, kind: &str, options: &[&str]) -> Value {
+    json!({ "destination": destination, "type": kind, "source": kind, "options": options })
+}
+
+/// The names of capabilities(7) in the order of their numbers, up to those of Linux 5.15.
+fn capabilities() -> Vec<String> {
+    let names = "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP \
+        LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER \
+        SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE \
+        SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP \
+        MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF \
+        CHECKPOINT_RESTORE";
+    names.split_whitespace().map(|name| format!("CAP_{name}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The floor's calls are compared with minidock-01's; so these lists are its lists.
+    #[test]
+    fn the_peers_hide_and_lock_what_the_floor_does() {
+        let floor = include_str!("../peers/floor.c");
+        let quoted = |name: &str| -> Vec<&str> {
+            let list = floor.split_once(&format!("{name}[] = {{")).unwrap().1;
+            list.split_once('}').unwrap().0.split('"').skip(1).step_by(2).collect()
+        };
+        assert_eq!(quoted("masked"), MASKED);
+        assert_eq!(quoted("read_only"), READ_ONLY);
+    }
+
+    #[test]
+    fn every_capability_is_named_once() {
+        let last = std::fs::read_to_string("/proc/sys/kernel/cap_last_cap").unwrap();
+        // 40 is CAP_CHECKPOINT_RESTORE, the last of Linux 5.15; a kernel with more has it, too.
+        assert!(last.trim().parse::<usize>().unwrap() >= 40);
+        assert_eq!(capabilities().len(), 41);
+    }
+}
