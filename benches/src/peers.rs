@@ -108,7 +108,7 @@ fn runc(ground: &Ground) -> Result<Option<Participant>> {
     let Some(runc) = peer("runc", "apt install runc") else { return Ok(None) };
     let directory = ground.path("bundle");
     std::fs::create_dir_all(&directory)?;
-    let config = bundle::config(&ground.root()).to_string();
+    let config = bundle::config(&ground.root())?.to_string();
     std::fs::write(directory.join("config.json"), config)?;
     let id = format!("minidock-bench-{}", std::process::id());
     let words: [OsString; 7] = [

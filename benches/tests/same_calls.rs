@@ -96,7 +96,7 @@ fn comparable(line: &str) -> String {
     let call = line.rsplit_once(" = ").map_or(line, |(call, _)| call).trim_end();
     if let Some(signal) = call.strip_prefix("rt_sigaction(") {
         // What was there before is the language's.
-        return format!("rt_sigaction({}", signal.split(", {sa_mask").next().unwrap_or(signal));
+        return format!("rt_sigaction({}", signal.split(", sa_mask").next().unwrap_or(signal));
     }
     let mut shown = String::new();
     for word in call.split_inclusive(|letter: char| !letter.is_ascii_alphanumeric()) {

@@ -3,7 +3,7 @@
 //! is why the child has to.
 
 use crate::config::{Config, Process};
-use crate::engine::{masked, refuse};
+use crate::engine::{ipc_files, masked, refuse};
 use crate::plan::{Mechanism, Phase, Plan, Slot, Target};
 use anyhow::Result;
 use kernel::mount::attribute::{NO_DEV, NO_EXEC, NO_SUID, READ_ONLY};
@@ -126,10 +126,10 @@ impl Mechanism for KernelFiles {
                     path::make_link(target, dev.as_fd(), name)?;
                 }
                 mount_below(dev.as_fd(), c"pts", devpts.get())?;
-                mount_below(dev.as_fd(), c"shm", shared_memory(own_ipc)?)?;
-                let mqueue =
-                    mount::new_file_system(c"mqueue", c"mqueue", &[], NO_SUID | NO_DEV | NO_EXEC)?;
-                mount_below(dev.as_fd(), c"mqueue", mqueue)?;
+                mount_below(dev.as_fd(), c"shm", ipc_files::shared_memory(own_ipc)?)?;
+                if let Some(queues) = ipc_files::message_queues(own_ipc)? {
+                    mount_below(dev.as_fd(), c"mqueue", queues)?;
+                }
                 if let Some(pty) = pty.find() {
                     path::make_file(dev.as_fd(), c"console")?;
                     let console = path::open_mount_point_file(dev.as_fd(), c"console")?;
@@ -208,13 +208,4 @@ fn make_device(dev: BorrowedFd, name: &CStr, major: u64, minor: u64) -> Result<(
 fn mount_below(dev: BorrowedFd, name: &CStr, mount: impl AsFd) -> Result<()> {
     path::make_directory(dev, name, 0o755)?;
     Ok(mount::attach(mount, path::open_mount_point(dev, name)?)?)
-}
-
-/// POSIX shared memory is files in /dev/shm, which no IPC namespace covers.
-fn shared_memory(own: bool) -> Result<OwnedFd> {
-    if !own {
-        return Ok(mount::clone_mount(c"/dev/shm")?);
-    }
-    let options: [(&CStr, &CStr); 2] = [(c"mode", c"1777"), (c"size", c"65536k")];
-    Ok(mount::new_file_system(c"tmpfs", c"shm", &options, NO_SUID | NO_DEV | NO_EXEC)?)
 }

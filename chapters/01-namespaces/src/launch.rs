@@ -140,7 +140,7 @@ fn watch_the_parent(failures: &OwnedFd) -> Result<(), Failed> {
     let title = "die with the parent";
     kernel::explain::heading("child", title, "a change of user has cleared that");
     kernel::process::die_with_parent().map_err(|error| Failed::at(title, &error.into()))?;
-    if kernel::descriptor::reader_is_gone(failures) {
+    if kernel::descriptor::other_end_is_gone(failures) {
         kernel::process::exit(OURS);
     }
     Ok(())

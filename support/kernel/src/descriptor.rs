@@ -50,9 +50,11 @@ pub fn become_standard(fd: impl AsFd, standard: i32) -> nix::Result<()> {
     Errno::result(unsafe { libc::dup2(fd.as_fd().as_raw_fd(), standard) }).map(drop)
 }
 
-/// Whether the other end of a pipe that we write into has been closed.
-pub fn reader_is_gone(pipe: impl AsFd) -> bool {
+/// Whether nobody holds the other end of a pipe any more: its reader, if this is the end to write
+/// into, otherwise its last writer.
+pub fn other_end_is_gone(pipe: impl AsFd) -> bool {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    // Asked for nothing, poll still tells of errors and of the end.
     let mut ends = [PollFd::new(pipe.as_fd(), PollFlags::empty())];
     matches!(poll(&mut ends, PollTimeout::ZERO), Ok(1..))
 }

@@ -41,10 +41,10 @@ pub fn describe(errno: Errno) -> String {
 
 fn remedy(call: &str, errno: Errno) -> Option<&'static str> {
     Some(match (call, errno) {
-        ("clone3" | "unshare", Errno::EPERM) => {
+        ("clone3" | "open_tree", Errno::EPERM) => {
             "namespaces need root: use sudo, or --rootless where the kernel allows user namespaces"
         }
-        ("clone3" | "unshare", Errno::ENOSPC) => {
+        ("clone3", Errno::ENOSPC) => {
             "a limit on namespaces is reached: see /proc/sys/user/max_*_namespaces"
         }
         ("clone3", Errno::EAGAIN) => {

@@ -5,7 +5,7 @@ use crate::config::Process;
 use crate::engine::streams;
 use anyhow::Result;
 use console::relay::Relay;
-use console::terminal::{RawTerminal, duplicate};
+use console::terminal::{Keeper, duplicate};
 use kernel::process::{self, Child, Exit};
 use kernel::signal::{Received, Signal, Signals};
 use kernel::terminal::Pty;
@@ -23,12 +23,14 @@ pub fn attend(
     mut relay: Relay,
     pty: Option<&Pty>,
 ) -> Result<Exit> {
-    let mut _raw = None;
+    let mut keeper = None;
     if let Some(pty) = pty {
         streams::relay_terminal(pty, process.interactive, &mut relay)?;
         let input = std::io::stdin();
         if process.interactive && input.is_terminal() {
-            _raw = Some(RawTerminal::enter(duplicate(&input)?, &child.pidfd)?);
+            let kept = Keeper::start(duplicate(&input)?, &child.pidfd)?;
+            kept.make_raw()?;
+            keeper = Some(kept);
         }
     }
     kernel::explain::heading(
@@ -47,6 +49,7 @@ pub fn attend(
         }
     }
     relay.drain()?;
+    drop(keeper);
     Ok(process::wait(child)?)
 }
 

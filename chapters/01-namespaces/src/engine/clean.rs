@@ -17,7 +17,7 @@ pub fn clean(global: &Global) -> Result<()> {
     if data.join("lab").exists() {
         console::print(ended)?;
         // Users of a lab box may own files in a lab, which only root in such a box can remove.
-        labbox::enter_unless_root(global.rootless)?;
+        labbox::enter_unless_root(global.rootless, false)?;
         return console::print(remove_labs(&data)?);
     }
     console::print(if ended.is_empty() { "nothing to clean\n".into() } else { ended })

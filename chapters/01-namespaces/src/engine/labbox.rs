@@ -5,19 +5,22 @@
 
 use anyhow::{Context, Result};
 use console::failure::Failure;
+use console::terminal::{Keeper, duplicate};
 use kernel::namespace::Namespace;
 use kernel::process::{self, Child, Cloned};
 use kernel::signal::{Signal, Signals};
 use kernel::{Errno, Pid, descriptor, mount};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Uid, User, getegid, geteuid};
-use std::io::Read;
+use std::io::IsTerminal;
 use std::os::fd::AsFd;
 use std::process::Command;
 
 /// Returns in a process that is root in a box, or at once if this one is root already. The process
 /// that called stays outside: it passes signals on and ends with the other's exit code.
-pub fn enter_unless_root(wanted: bool) -> Result<()> {
+/// With `terminal`, the process in the box makes ours raw; nobody in there survives the box, so
+/// that its keeper has to be out here.
+pub fn enter_unless_root(wanted: bool, terminal: bool) -> Result<()> {
     if geteuid().is_root() && !wanted {
         return Ok(());
     }
@@ -32,16 +35,23 @@ pub fn enter_unless_root(wanted: bool) -> Result<()> {
         Cloned::Parent(child) => {
             drop(gate);
             map_ids(child.pid).map_err(forbidden)?;
+            let signals = Signals::collect(&[])?;
+            let input = std::io::stdin();
+            let with_keeper = terminal && input.is_terminal();
+            let keeper =
+                with_keeper.then(|| Keeper::start(duplicate(&input)?, &child.pidfd)).transpose()?;
             nix::unistd::write(&opens_gate, b"!").context("open the gate")?;
-            let code = attend(&child)?;
+            let code = attend(&child, signals)?;
+            drop(keeper);
             std::process::exit(code.into());
         }
         Cloned::Child => {
             drop(opens_gate);
             process::die_with_parent()?;
-            let mut word = [0];
-            if std::fs::File::from(gate).read_exact(&mut word).is_err() {
-                // The parent could not map our ids, and has said why.
+            // The parent opens the gate once our ids are mapped; it keeps its end as long as it
+            // lives. If that is gone by now, it died before the line above could help.
+            let opened = nix::unistd::read(&gate, &mut [0]);
+            if opened != Ok(1) || descriptor::other_end_is_gone(&gate) {
                 process::exit(console::failure::OURS);
             }
             kernel::explain::heading(
@@ -57,8 +67,7 @@ pub fn enter_unless_root(wanted: bool) -> Result<()> {
 
 /// Waits for the process in the box. Signals from the terminal reach both of us, as we share its
 /// foreground group; those that somebody sent came to us alone.
-fn attend(child: &Child) -> Result<u8> {
-    let mut signals = Signals::collect(&[])?;
+fn attend(child: &Child, mut signals: Signals) -> Result<u8> {
     loop {
         let mut fds = [
             PollFd::new(child.pidfd.as_fd(), PollFlags::POLLIN),

@@ -7,6 +7,7 @@ pub mod diagnose;
 pub mod elf;
 pub mod environment;
 pub mod failed;
+pub mod ipc_files;
 pub mod join;
 pub mod labbox;
 pub mod labroot;

@@ -92,7 +92,7 @@ enum Mode {
 /// Runs a container to its end; returns its exit code.
 pub fn run(options: Options, global: &Global, mechanisms: &[Box<dyn Mechanism>]) -> Result<u8> {
     if !options.plan {
-        labbox::enter_unless_root(global.rootless)?;
+        labbox::enter_unless_root(global.rootless, options.command.tty)?;
     }
     kernel::explain::heading(
         "parent",

@@ -104,10 +104,13 @@ fn a_command_line_that_is_killed_before_its_child_is_bound_to_it() {
         // Long enough for all that the parent does before it waits, and shorter than the delay.
         std::thread::sleep(Duration::from_millis(100));
         kill(Pid::from_raw(command_line), Signal::SIGKILL).unwrap();
-        let left = |pid: &i32| *pid != strace.pid() && host::is_alive(*pid);
-        let gone = || host::with_token(&token).into_iter().find(left).is_none().then_some(());
-        let gone = wait_at_most(Duration::from_secs(5), gone).is_some();
-        for pid in host::descendants(strace.pid()) {
+        let left = || {
+            let ours = host::with_token(&token).into_iter();
+            ours.filter(|&pid| pid != strace.pid() && host::is_alive(pid)).collect::<Vec<_>>()
+        };
+        let none = || left().is_empty().then_some(());
+        let gone = wait_at_most(Duration::from_secs(5), none).is_some();
+        for pid in left() {
             // It has ended already, or the test fails.
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
