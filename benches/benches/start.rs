@@ -20,18 +20,24 @@ fn main() -> Result<()> {
     let has = |word: &str| std::env::args().any(|argument| argument == word);
     // As criterion tells a test from a benchmark.
     let measure = has("--bench") && !has("--test");
-    if has("--list") {
-        criterion().final_summary();
+    if measure && !testkit::is_root() {
+        println!("start: these numbers need root, as without it a user namespace is made first;");
+        println!("build with `cargo bench -p benches --no-run`, then run what it names with sudo");
         return Ok(());
     }
-    if !testkit::root_or_skip("only root measures without a user namespace in the way") {
+    if !testkit::root_or_skip("without root, a user namespace is made first") {
         return Ok(());
     }
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-start");
     let ground = Ground::prepare(&directory)?;
     let mut participants = peers::all(&ground)?;
+    if has("--list") {
+        follow(&mut participants);
+        return Ok(());
+    }
     if !measure {
-        return participants.iter().try_for_each(Participant::check);
+        // Each has been run once, to see that it can be.
+        return Ok(());
     }
 
     let load = Load::measure()?;

@@ -3,28 +3,15 @@
 
 use crate::ground::COMMAND;
 use anyhow::{Context, Result};
+use namespaces::engine::masked::{MASKED, READ_ONLY_PATHS};
 use serde_json::{Value, json};
+use std::ffi::CStr;
 use std::path::Path;
 
-/// What minidock-01 hides.
-pub const MASKED: [&str; 12] = [
-    "/proc/acpi",
-    "/proc/asound",
-    "/proc/interrupts",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/sys/devices/virtual/powercap",
-    "/sys/firmware",
-];
-
-/// What minidock-01 makes read-only.
-pub const READ_ONLY: [&str; 5] =
-    ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+/// Paths that minidock-01 hides or locks, as text.
+pub fn paths(list: &[&'static CStr]) -> Vec<&'static str> {
+    list.iter().map(|path| path.to_str().expect("a path of ours is text")).collect()
+}
 
 /// config.json for a root directory.
 ///
@@ -60,8 +47,8 @@ pub fn config(root: &Path) -> Result<Value> {
         ],
         "linux": {
             "namespaces": namespaces,
-            "maskedPaths": MASKED,
-            "readonlyPaths": READ_ONLY,
+            "maskedPaths": paths(&MASKED),
+            "readonlyPaths": paths(&READ_ONLY_PATHS),
         },
     }))
 }
@@ -106,8 +93,8 @@ mod tests {
             let list = floor.split_once(&format!("{name}[] = {{")).unwrap().1;
             list.split_once('}').unwrap().0.split('"').skip(1).step_by(2).collect()
         };
-        assert_eq!(quoted("masked"), MASKED);
-        assert_eq!(quoted("read_only"), READ_ONLY);
+        assert_eq!(quoted("masked"), paths(&MASKED));
+        assert_eq!(quoted("read_only"), paths(&READ_ONLY_PATHS));
     }
 
     /// Numbers from linux/capability.h.

@@ -1,10 +1,11 @@
 //! Who takes part in `run /bin/true`: ours, the floor below it, and what others use. A program that
 //! is not installed is named with its remedy and has no row.
 
-use crate::bundle::{self, MASKED, READ_ONLY};
+use crate::bundle::{self, paths};
 use crate::ground::{COMMAND, Ground};
 use crate::participant::Participant;
 use anyhow::{Context, Result, ensure};
+use namespaces::engine::masked::{MASKED, READ_ONLY_PATHS};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +15,7 @@ use testkit::peer;
 pub const OURS: &str = "minidock-01";
 /// The plain C program.
 pub const FLOOR: &str = "floor";
-/// bubblewrap as one types it.
+/// bubblewrap as one types it, with fewer files and an init of its own.
 pub const BWRAP: &str = "bwrap";
 /// runc on an equivalent bundle.
 pub const RUNC: &str = "runc";
@@ -32,7 +33,7 @@ pub fn all(ground: &Ground) -> Result<Vec<Participant>> {
             .transpose()?,
         Some(minidock(ground)?),
         bwrap(ground, BWRAP, &[])?,
-        bwrap(ground, "bwrap, same files", &same_files())?,
+        bwrap(ground, "bwrap, same work", &same_work())?,
         runc(ground)?,
     ];
     let found: Vec<Participant> = found.into_iter().flatten().collect();
@@ -82,19 +83,22 @@ fn bwrap(ground: &Ground, name: &'static str, more: &[&str]) -> Result<Option<Pa
     Participant::new(name, words).map(Some)
 }
 
-/// What makes bubblewrap set up what minidock-01 does by itself. `--proc` has locked what it knows
-/// of /proc already; the rest of the list is bound over itself.
-fn same_files() -> Vec<&'static str> {
-    let mut words = vec!["--die-with-parent", "--new-session", "--hostname", "bench"];
+/// What makes bubblewrap do what minidock-01 does by itself. As PID 1 the command has no init above
+/// it, and bubblewrap waits until the container is gone; otherwise it ends before, when its init
+/// reports the exit code, and the kernel takes the namespaces down behind its back. `--proc` has
+/// locked what it knows of /proc already; the rest of the list is bound over itself.
+fn same_work() -> Vec<&'static str> {
+    let mut words = vec!["--as-pid-1", "--die-with-parent", "--new-session"];
+    words.extend(["--hostname", "bench"]);
     words.extend(["--ro-bind", "/sys", "/sys", "--tmpfs", "/dev/shm", "--mqueue", "/dev/mqueue"]);
     let locked_by_proc = ["/proc/bus", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
-    for path in MASKED.into_iter().filter(|path| Path::new(path).exists()) {
+    for path in paths(&MASKED).into_iter().filter(|path| Path::new(path).exists()) {
         match Path::new(path).is_dir() {
             true => words.extend(["--tmpfs", path, "--remount-ro", path]),
             false => words.extend(["--ro-bind", "/dev/null", path]),
         }
     }
-    for path in READ_ONLY.into_iter().filter(|path| !locked_by_proc.contains(path)) {
+    for path in paths(&READ_ONLY_PATHS).into_iter().filter(|path| !locked_by_proc.contains(path)) {
         if Path::new(path).exists() {
             words.extend(["--ro-bind", path, path]);
         }

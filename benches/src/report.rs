@@ -49,7 +49,7 @@ struct Verdict {
 pub fn table(rows: &[Row], load: &Load) -> String {
     let mut text = format!(
         "{:<18} {:>9} {:>9} {:>9} {:>8} {:>8} {:>9} {:>7}\n",
-        "ms", "median", "p95", "minimum", "/median", "/minimum", "peak KiB", "faults"
+        "ms", "median", "p95", "minimum", "× median", "× min", "peak KiB", "faults"
     );
     let ours = ours(rows);
     for row in rows {
@@ -69,7 +69,7 @@ pub fn table(rows: &[Row], load: &Load) -> String {
     }
     let _always_fits = writeln!(
         text,
-        "{} rounds, each participant once a round in random order; / is in relation to {OURS}",
+        "{} rounds, each participant once a round, in another order each; × is times {OURS}'s",
         ours.times.count
     );
     for verdict in verdicts(rows) {

@@ -8,7 +8,7 @@ use kernel::{Errno, mount};
 use std::ffi::CStr;
 
 /// What no container should see.
-const MASKED: [&CStr; 12] = [
+pub const MASKED: [&CStr; 12] = [
     c"/proc/acpi",
     c"/proc/asound",
     c"/proc/interrupts",
@@ -24,7 +24,7 @@ const MASKED: [&CStr; 12] = [
 ];
 
 /// What changes the whole machine when it is written to.
-const READ_ONLY_PATHS: [&CStr; 5] =
+pub const READ_ONLY_PATHS: [&CStr; 5] =
     [c"/proc/bus", c"/proc/fs", c"/proc/irq", c"/proc/sys", c"/proc/sysrq-trigger"];
 
 /// Hides the first list and locks the second, in the root of this process.
