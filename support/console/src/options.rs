@@ -49,6 +49,11 @@ impl Global {
         Ok(data.join("minidock"))
     }
 
+    /// Whether nobody named the directory: then it is ours to remove when it is empty.
+    pub fn has_default_directory(&self) -> bool {
+        self.root.is_none()
+    }
+
     /// Starts the narrator if one was asked for.
     pub fn start_explaining(&self) -> Result<()> {
         let Some(explain) = self.explain else { return Ok(()) };

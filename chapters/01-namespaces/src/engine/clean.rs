@@ -18,7 +18,12 @@ pub fn clean(global: &Global) -> Result<()> {
         console::print(ended)?;
         // Users of a lab box may own files in a lab, which only root in such a box can remove.
         labbox::enter_unless_root(global.rootless, false)?;
-        return console::print(remove_labs(&data)?);
+        let removed = remove_labs(&data)?;
+        if global.has_default_directory() {
+            // It stays if something is in it.
+            let _emptied = std::fs::remove_dir(&data);
+        }
+        return console::print(removed);
     }
     console::print(if ended.is_empty() { "nothing to clean\n".into() } else { ended })
 }
