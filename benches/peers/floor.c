@@ -242,6 +242,7 @@ static _Noreturn void become_the_command(char **command, const char *id, int gat
     if (check(poll(&reader, 1, 0), "poll") != 0)
         _exit(125); // the parent is gone
     default_signals();
+    check(write(reports_failure, "!", 1), "write"); // every step is taken
     snprintf(name, sizeof name, "HOSTNAME=%.12s", id);
     char *environment[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", name, "HOME=/", NULL};
     check(execve(command[0], command, environment), "execve");
@@ -290,8 +291,12 @@ static void open_places(struct places *at) {
 static int collect_signals(void) {
     sigset_t set;
     sigemptyset(&set);
-    for (size_t i = 0; i < COUNT(forwarded); i++)
-        sigaddset(&set, forwarded[i]);
+    for (size_t i = 0; i < COUNT(forwarded); i++) {
+        struct sigaction now;
+        check(sigaction(forwarded[i], NULL, &now), "sigaction");
+        if (now.sa_handler != SIG_IGN)
+            sigaddset(&set, forwarded[i]);
+    }
     check(sigprocmask(SIG_BLOCK, &set, NULL), "sigprocmask");
     return check(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), "signalfd");
 }
@@ -321,6 +326,7 @@ int main(int count, char **words) {
     if (users >= 0)
         close(users);
     look_at_streams();
+    check(prctl(PR_SET_NAME, "minidock"), "prctl");
     int signals = collect_signals();
     open_places(&at);
     check(pipe2(gate, O_CLOEXEC), "pipe2");
@@ -340,7 +346,7 @@ int main(int count, char **words) {
     ssize_t length = check(read(failures[0], report, sizeof report), "read");
     close(failures[0]), close(gate[1]);
     close(at.proc), close(at.sys), close(at.dev), close(at.devpts), close(at.root);
-    if (length > 0) {
+    if (length != 1) {
         check(write(2, report, length), "write");
         check(waitid(OF_PIDFD, pidfd, NULL, WEXITED), "waitid");
         return 125;

@@ -10,14 +10,14 @@
 //!  opens the gate ────────────────────────────▶ takes its steps, phase by phase:
 //!                                                 Groups, Mounts, Pivot, Rooted
 //!  reads the failure pipe …                       closes every descriptor but the pipe
-//!                                                 Lockdown
+//!                                                 Lockdown; then writes one byte
 //!  … which ends: it has become the command ◀─── execve closes the pipe (close-on-exec)
 //!  … or brings (step, call, errno, words) ◀──── a step failed: the command never runs
 //!  waits on the pidfd
 //! ```
 //!
 //! If the parent dies before the gate opens, the child reads the end of the gate and goes; if it
-//! dies later, the kernel kills the child. There is no moment between the two.
+//! dies later, the kernel kills the child. Asked for too late or cleared, that is asked for again.
 
 use crate::config::Process;
 use crate::engine::failed::{self, Failed};
@@ -83,7 +83,8 @@ fn become_the_command(
     gate: OwnedFd,
     failures: OwnedFd,
 ) -> ! {
-    // The gate comes second: had the parent died in between, it would read as closed.
+    let why = "before it looks at the gate: had the parent died in between, that would be closed";
+    kernel::explain::heading("child", "ask to die with the parent", why);
     if kernel::process::die_with_parent().is_err() || !gate_opens(gate) {
         kernel::process::exit(OURS);
     }
@@ -104,9 +105,10 @@ fn become_the_command(
 pub(crate) fn execute(process: &Process, failures: OwnedFd) -> ! {
     let why = "signals get their defaults back: what is ignored or blocked stays so through exec";
     kernel::explain::heading("child", "become the command", why);
-    let failed = match kernel::signal::reset() {
+    let ready = kernel::signal::reset().context("reset signals");
+    let failed = match ready.and_then(|()| failed::announce(&failures)) {
         Ok(()) => program::execute(process),
-        Err(errno) => Failed::at("reset signals", &errno.into()),
+        Err(error) => Failed::at("become the command", &error),
     };
     failed.report(failures)
 }
@@ -126,7 +128,7 @@ fn take(steps: Vec<Step>) -> Result<(), Failed> {
 /// Before Lockdown: from here on nobody can name a descriptor of the host's. A working directory
 /// of /proc/self/fd/N would otherwise lead out of the container (CVE-2024-21626).
 fn close_descriptors(failures: &OwnedFd) -> Result<(), Failed> {
-    let title = "close every descriptor above 2";
+    let title = "close every other descriptor";
     kernel::explain::heading("child", title, "a directory of the host's would be a way out");
     let mut kept = kernel::explain::descriptors();
     kept.push(failures.as_fd());
@@ -137,8 +139,8 @@ fn close_descriptors(failures: &OwnedFd) -> Result<(), Failed> {
 /// A change of user has cleared the parent-death signal: it is asked for again. Had the parent died
 /// in between, nobody would kill us; but then the failure pipe has no reader.
 fn watch_the_parent(failures: &OwnedFd) -> Result<(), Failed> {
-    let title = "die with the parent";
-    kernel::explain::heading("child", title, "a change of user has cleared that");
+    let title = "ask again to die with the parent";
+    kernel::explain::heading("child", title, "a change of user cleared the first request");
     kernel::process::die_with_parent().map_err(|error| Failed::at(title, &error.into()))?;
     if kernel::descriptor::other_end_is_gone(failures) {
         kernel::process::exit(OURS);

@@ -34,8 +34,8 @@ impl Global {
     /// The directory that minidock keeps its files in: the one that was asked for, the system's
     /// for root, otherwise the user's own (XDG Base Directory Specification).
     pub fn data_directory(&self) -> Result<PathBuf> {
-        if let Some(root) = &self.root {
-            return std::path::absolute(root).context("--root is empty");
+        if let Some(root) = self.root.as_ref().filter(|root| !root.as_os_str().is_empty()) {
+            return std::path::absolute(root).context("--root");
         }
         if nix::unistd::geteuid().is_root() {
             return Ok("/var/lib/minidock".into());
@@ -51,7 +51,7 @@ impl Global {
 
     /// Whether nobody named the directory: then it is ours to remove when it is empty.
     pub fn has_default_directory(&self) -> bool {
-        self.root.is_none()
+        self.root.as_ref().is_none_or(|root| root.as_os_str().is_empty())
     }
 
     /// Starts the narrator if one was asked for.
@@ -60,7 +60,10 @@ impl Global {
         let story = duplicate(std::io::stderr()).context("--explain")?;
         let keys = match explain {
             Explain::All => None,
-            Explain::Step => Some(open_terminal()?),
+            Explain::Step => {
+                eprintln!("any key makes the next call, Ctrl-C stops");
+                Some(open_terminal()?)
+            }
         };
         kernel::explain::start(story, keys);
         Ok(())

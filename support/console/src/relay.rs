@@ -5,6 +5,7 @@ use anyhow::Result;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 /// The most that a writable pipe is certain to take without blocking (PIPE_BUF in pipe(7)).
 const CHUNK: usize = 4096;
@@ -19,6 +20,11 @@ struct Flow {
     ended: bool,
     /// From the container: what it wrote before it ended is still to be passed on.
     output: bool,
+    /// From a terminal: nobody tells its writers that its reader has gone, and a full one would
+    /// stop them. What nobody wants is read all the same.
+    terminal: bool,
+    /// Nobody wants it any more.
+    unwanted: bool,
 }
 
 /// All flows of one container.
@@ -30,21 +36,33 @@ pub struct Relay {
 impl Relay {
     /// Passes on what we read to the container.
     pub fn input(&mut self, from: OwnedFd, to: OwnedFd) {
-        self.flows.push(Flow { from, to, pending: Vec::new(), ended: false, output: false });
+        self.flows.push(Flow::new(from, to));
     }
 
-    /// Passes on what the container writes.
+    /// Passes on what the container writes into a pipe.
     pub fn output(&mut self, from: OwnedFd, to: OwnedFd) {
-        self.flows.push(Flow { from, to, pending: Vec::new(), ended: false, output: true });
+        self.flows.push(Flow { output: true, ..Flow::new(from, to) });
     }
 
-    /// Relays until one of `watched` is readable; tells which are.
-    pub fn run_until(&mut self, watched: &[BorrowedFd]) -> Result<Vec<bool>> {
+    /// Passes on what the container writes to its terminal.
+    pub fn terminal_output(&mut self, from: OwnedFd, to: OwnedFd) {
+        self.flows.push(Flow { output: true, terminal: true, ..Flow::new(from, to) });
+    }
+
+    /// Relays until one of `watched` is readable, or for at most `patience`; tells which are.
+    pub fn run_until(
+        &mut self,
+        watched: &[BorrowedFd],
+        patience: Option<Duration>,
+    ) -> Result<Vec<bool>> {
+        let end = patience.map(|patience| Instant::now() + patience);
         loop {
             let mut fds: Vec<PollFd> =
                 watched.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
             fds.extend(self.flows.iter().map(Flow::interest));
-            match poll(&mut fds, PollTimeout::NONE) {
+            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            let left = left.map_or(Ok(PollTimeout::NONE), PollTimeout::try_from)?;
+            match poll(&mut fds, left) {
                 Err(Errno::EINTR) => continue,
                 Err(errno) => return Err(errno.into()),
                 Ok(_) => {}
@@ -59,7 +77,8 @@ impl Relay {
             }
             // A flow that is done closes its descriptors: this is how end-of-file travels on.
             self.flows.retain(|flow| !flow.is_done());
-            if watched.contains(&true) {
+            let too_late = end.is_some_and(|end| end <= Instant::now());
+            if watched.contains(&true) || too_late {
                 return Ok(watched.to_vec());
             }
         }
@@ -86,6 +105,11 @@ impl Relay {
 }
 
 impl Flow {
+    fn new(from: OwnedFd, to: OwnedFd) -> Flow {
+        let pending = Vec::new();
+        Flow { from, to, pending, ended: false, output: false, terminal: false, unwanted: false }
+    }
+
     /// What this flow waits for: room to write what is pending, otherwise something to read.
     fn interest(&self) -> PollFd<'_> {
         if self.pending.is_empty() {
@@ -104,6 +128,7 @@ impl Flow {
         match nix::unistd::read(&self.from, &mut buffer) {
             // A terminal whose last user has gone answers EIO rather than end-of-file.
             Ok(0) | Err(Errno::EIO) => self.ended = true,
+            Ok(_) if self.unwanted => {}
             Ok(count) => self.pending.extend_from_slice(&buffer[..count]),
             Err(Errno::EAGAIN | Errno::EINTR) => {}
             Err(_) => self.ended = true,
@@ -114,10 +139,11 @@ impl Flow {
         match nix::unistd::write(&self.to, &self.pending) {
             Ok(count) => drop(self.pending.drain(..count)),
             Err(Errno::EAGAIN | Errno::EINTR) => {}
-            // Nobody reads any more: closing `from` tells the writer by SIGPIPE or EPIPE.
+            // Nobody reads any more: closing a pipe tells its writer by SIGPIPE or EPIPE.
             Err(_) => {
                 self.pending.clear();
-                self.ended = true;
+                self.unwanted = true;
+                self.ended = !self.terminal;
             }
         }
     }

@@ -57,8 +57,8 @@ fn remedy(call: &str, errno: Errno) -> Option<&'static str> {
             "pivot_root(2) does not work from an initial ramdisk: switch to a real root first"
         }
         ("fsmount" | "fsconfig", Errno::EPERM) => {
-            "another file system hides part of /proc or /sys (as inside Docker): \
-             run outside that container, or unmask its /proc"
+            "an outer container hides part of /proc or /sys from this one: run outside of it, or \
+             without --rootless if you are root in it"
         }
         ("mkdirat", Errno::EROFS | Errno::EACCES) => {
             "create the directories proc, sys and dev in the root yourself: it cannot be written"

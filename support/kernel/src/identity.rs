@@ -1,8 +1,9 @@
 //! Who a process is: user, group, supplementary groups (credentials(7)). The order matters: after
 //! the user is changed, nothing else may be.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::explain::call;
+use nix::errno::Errno;
 use nix::unistd::{Gid, Uid};
 
 /// Replaces the supplementary groups (setgroups(2)).
@@ -24,6 +25,7 @@ pub fn may_set_groups() -> bool {
 
 /// Changes the real, effective and saved group (setresgid(2)).
 pub fn set_group(gid: u32) -> Result<()> {
+    refuse_no_change("setresgid", gid)?;
     let id = Gid::from_raw(gid);
     call("setresgid", || format!("{gid}, {gid}, {gid}"), || nix::unistd::setresgid(id, id, id))
 }
@@ -31,6 +33,7 @@ pub fn set_group(gid: u32) -> Result<()> {
 /// Changes the real, effective and saved user (setresuid(2)). From root to another user this gives
 /// up every capability.
 pub fn set_user(uid: u32) -> Result<()> {
+    refuse_no_change("setresuid", uid)?;
     let id = Uid::from_raw(uid);
     call("setresuid", || format!("{uid}, {uid}, {uid}"), || nix::unistd::setresuid(id, id, id))
 }
@@ -38,4 +41,10 @@ pub fn set_user(uid: u32) -> Result<()> {
 /// Sets the mask of permissions that new files do not get, whatever the caller's was (umask(2)).
 pub fn set_umask(mask: u32) {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(mask));
+}
+
+/// The largest id means "leave it as it is": a caller that asks for it would stay who it was.
+fn refuse_no_change(call: &'static str, id: u32) -> Result<()> {
+    let refused = Error { call, arguments: format!("{id}, …"), errno: Errno::EINVAL };
+    if id == u32::MAX { Err(refused) } else { Ok(()) }
 }

@@ -4,6 +4,7 @@
 //! what is printed is therefore what happened. Raw descriptors never leave this crate, `unsafe`
 //! hardly does.
 
+pub mod capability;
 pub mod descriptor;
 pub mod error;
 pub mod explain;

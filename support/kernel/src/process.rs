@@ -235,8 +235,12 @@ pub fn rename(name: &CStr) -> std::io::Result<()> {
     let length = name.count_bytes().min(to - from);
     // SAFETY: as above, and this much of the name fits.
     unsafe { std::ptr::copy(name.as_ptr().cast(), from as *mut u8, length) };
+    set_name(name).map_err(std::io::Error::other)
+}
+
+/// Gives this process another short name, the one in /proc/PID/comm (PR_SET_NAME in prctl(2)).
+pub fn set_name(name: &CStr) -> Result<()> {
     call("prctl", || format!("PR_SET_NAME, {name:?}"), || nix::sys::prctl::set_name(name))
-        .map_err(std::io::Error::other)
 }
 
 /// Which strings that execve(2) left on the stack: by the number of the first of two fields in

@@ -35,7 +35,8 @@ pub struct Signals(SignalFd);
 impl Signals {
     /// Blocks the forwarded signals, and `more`, and collects them from now on.
     pub fn collect(more: &[Signal]) -> nix::Result<Signals> {
-        let set: SigSet = FORWARDED.iter().chain(more).copied().collect();
+        let wanted = FORWARDED.iter().filter(|signal| !is_ignored(**signal)).chain(more);
+        let set: SigSet = wanted.copied().collect();
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), None)?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         Ok(Signals(SignalFd::with_flags(&set, flags)?))
@@ -53,6 +54,15 @@ impl std::os::fd::AsFd for Signals {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+/// Whether whoever started us had us ignore a signal, as nohup(1) does with SIGHUP.
+fn is_ignored(signal: Signal) -> bool {
+    // SAFETY: all-zero is a valid sigaction.
+    let mut now: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: without a new action, sigaction only writes the present one.
+    let asked = unsafe { libc::sigaction(signal as i32, std::ptr::null(), &mut now) };
+    asked == 0 && now.sa_sigaction == libc::SIG_IGN
 }
 
 /// Gives every signal its default action and unblocks all. An ignored or blocked signal would

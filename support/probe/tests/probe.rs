@@ -108,6 +108,12 @@ fn misuse_shows_the_usage() {
 }
 
 #[test]
+fn only_the_first_process_halts_its_machine() {
+    // Without privilege: if this broke, the kernel would still refuse.
+    assert_eq!(run(&mut unprivileged(probe("halt"))).0, Some(2));
+}
+
+#[test]
 fn output_that_cannot_be_written_is_a_failure() {
     let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
     let status = probe("report").stdout(full).stderr(Stdio::null()).status();

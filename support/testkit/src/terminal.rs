@@ -43,6 +43,13 @@ impl Terminal {
         Terminal { command: shown, child, master, slave, screen: Vec::new(), read: 0 }
     }
 
+    /// Closes the terminal, as a window is closed; the program has no other.
+    pub fn hang_up(&mut self) {
+        let nothing = || File::open("/dev/null").expect("there is /dev/null");
+        self.slave = nothing();
+        self.master = nothing();
+    }
+
     /// The program's process id on the host.
     pub fn pid(&self) -> i32 {
         self.child.id() as i32

@@ -11,9 +11,13 @@ use kernel::signal::{Received, Signal, Signals};
 use kernel::terminal::Pty;
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 /// How often a person has to ask before a container that does not listen is killed, as in Docker.
 const PATIENCE: u32 = 3;
+
+/// How long a container has to end after the terminal that it was started from was closed.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Waits for the end of a container, or of a command in one.
 pub fn attend(
@@ -39,13 +43,22 @@ pub fn attend(
         "relaying and passing signals on until the pidfd says that it has come",
     );
     let mut asked = 0;
+    let mut patience = None;
     loop {
-        let ready = relay.run_until(&[child.pidfd.as_fd(), signals.as_fd()])?;
-        while let Some(received) = signals.receive()? {
-            pass_on(received, child, pty, &mut asked)?;
-        }
+        let ready = relay.run_until(&[child.pidfd.as_fd(), signals.as_fd()], patience)?;
         if ready[0] {
             break;
+        }
+        if !ready[1] {
+            // It had its time after the terminal was closed.
+            process::send_signal(&child.pidfd, Signal::SIGKILL)?;
+            patience = None;
+        }
+        while let Some(received) = signals.receive()? {
+            pass_on(received, child, pty, &mut asked)?;
+            if received.signal == Signal::SIGHUP && terminal_is_gone() {
+                patience = Some(GRACE);
+            }
         }
     }
     relay.drain()?;
@@ -70,4 +83,10 @@ fn pass_on(received: Received, child: &Child, pty: Option<&Pty>, asked: &mut u32
         }
     }
     Ok(())
+}
+
+/// Whether this process had a terminal and it was closed. A SIGHUP that somebody sent is another
+/// thing: many programs read their configuration again on it.
+fn terminal_is_gone() -> bool {
+    std::fs::File::open("/dev/tty").is_err()
 }

@@ -1,8 +1,8 @@
-//! `clean`: removes everything of ours and says what. It touches only what is provably ours: lab
-//! roots in our data directory, and processes under a /dev that we mounted whose command line is
-//! gone.
+//! `clean`: removes everything of ours and says what. It touches only what is provably ours and
+//! nobody's any more: lab roots that no command line holds, and processes under a /dev that we
+//! mounted for whose end nobody waits.
 
-use crate::engine::{labbox, labroot, spaces};
+use crate::engine::{labbox, labroot, run, spaces};
 use anyhow::Result;
 use console::options::Global;
 use kernel::signal::Signal;
@@ -30,19 +30,23 @@ pub fn clean(global: &Global) -> Result<()> {
 
 fn end_containers() -> Result<String> {
     let mut lines = String::new();
+    let here = spaces::container_of(Pid::this());
     for (id, pids) in containers()? {
         let short = &id[..12];
-        if let Some(owner) = pids.iter().find_map(|pid| command_line_of(*pid)) {
-            lines += &format!("in use: container {short}, run by process {owner}: left alone\n");
+        // A command may clean from within a container of its own: that one is in use.
+        if here.as_ref() == Some(&id) || pids.iter().any(|pid| somebody_waits_for(*pid)) {
+            lines += &format!("in use: container {short}: left alone\n");
             continue;
         }
-        for pid in &pids {
-            // It may have ended meanwhile, which is what we want.
-            if let Ok(pidfd) = process::open(*pid) {
-                process::send_signal(pidfd, Signal::SIGKILL)?;
-            }
-        }
-        lines += &format!("ended: container {short}, whose command line was gone\n");
+        let ended = pids.iter().try_for_each(|pid| match process::open(*pid) {
+            Ok(pidfd) => process::send_signal(pidfd, Signal::SIGKILL),
+            // It has ended meanwhile, which is what we want.
+            Err(_) => Ok(()),
+        });
+        lines += &match ended {
+            Ok(()) => format!("ended: container {short}, for which nobody waited any more\n"),
+            Err(error) => format!("not ended: container {short}: {error}\n"),
+        };
     }
     Ok(lines)
 }
@@ -65,12 +69,12 @@ fn containers() -> Result<BTreeMap<String, Vec<Pid>>> {
     Ok(containers)
 }
 
-/// The parent of a container's first process, if it is a command line of ours.
-fn command_line_of(pid: Pid) -> Option<Pid> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()?;
-    let parent = Pid::from_raw(parent);
-    let name = std::fs::read_to_string(format!("/proc/{parent}/comm")).ok()?;
-    let inside = spaces::container_of(parent).is_some();
-    (name.starts_with("minidock-") && !inside).then_some(parent)
+/// Whether a process's parent is a command line of ours, by the name that it gave itself; or one
+/// that we cannot see, outside of our own PID namespace.
+fn somebody_waits_for(pid: Pid) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).map(str::trim);
+    let Some(parent) = parent else { return false };
+    let name = std::fs::read(format!("/proc/{parent}/comm")).unwrap_or_default();
+    parent == "0" || name.trim_ascii_end() == run::NAME.to_bytes()
 }

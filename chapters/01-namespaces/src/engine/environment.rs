@@ -11,6 +11,9 @@ use std::path::Path;
 /// Where programs are looked for, as in Docker.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// More than execve(2) takes by far.
+const LIMIT: u64 = 16 << 20;
+
 /// Variables by name.
 #[derive(Debug, Default)]
 pub struct Environment(BTreeMap<OsString, OsString>);
@@ -56,7 +59,8 @@ impl Environment {
 
     /// Adds the lines of a file: entries as above, comments after `#`, blank lines.
     pub fn add_file(&mut self, file: &Path) -> Result<()> {
-        let text = std::fs::read(file).with_context(|| format!("--env-file {}", file.display()))?;
+        let text = read_file(file).with_context(|| format!("--env-file {}", file.display()))?;
+        let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text);
         for (number, line) in (1..).zip(text.split(|byte| *byte == b'\n')) {
             let line = line.strip_suffix(b"\r").unwrap_or(line).trim_ascii_start();
             if line.is_empty() || line[0] == b'#' {
@@ -97,6 +101,16 @@ impl Environment {
         };
         self.0.into_iter().map(entry).collect()
     }
+}
+
+/// Reads a regular file of bounded size: a device or a FIFO might never end.
+fn read_file(file: &Path) -> Result<Vec<u8>> {
+    let metadata = std::fs::metadata(file)?;
+    if !metadata.is_file() || metadata.len() > LIMIT {
+        let failure = Failure::new(format!("not a regular file of at most {} MiB", LIMIT >> 20));
+        return Err(failure.remedy("copy what you need into a file, one NAME=value a line").into());
+    }
+    Ok(std::fs::read(file)?)
 }
 
 #[cfg(test)]

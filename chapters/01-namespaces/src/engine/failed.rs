@@ -70,12 +70,29 @@ impl Failed {
     }
 }
 
-/// Reads a child's report. The end of the pipe without one means that execve closed it.
+/// What a child writes last before execve.
+const ABOUT_TO_EXECUTE: char = '!';
+
+/// Tells the parent that every step was taken. What the pipe brings after that is execve's failure,
+/// or, with its end, its success; an end before it means that the child was killed on its way.
+pub fn announce(failures: &OwnedFd) -> Result<()> {
+    nix::unistd::write(failures, &[ABOUT_TO_EXECUTE as u8]).context("write to the pipe")?;
+    Ok(())
+}
+
+/// Reads a child's report.
 pub fn read(failures: OwnedFd) -> Result<()> {
     let mut text = String::new();
     std::fs::File::from(failures).read_to_string(&mut text).context("read the failure pipe")?;
-    match Failed::parse(&text) {
+    let report = text.strip_prefix(ABOUT_TO_EXECUTE);
+    if report == Some("") {
+        return Ok(());
+    }
+    match Failed::parse(report.unwrap_or(&text)) {
         Some(failed) => Err(failed.into_failure().into()),
-        None => Ok(()),
+        None => Err(Failure::new("the child was killed before it could become the command")
+            .remedy("if nobody did, memory may be short: see dmesg")
+            .code(OURS)
+            .into()),
     }
 }

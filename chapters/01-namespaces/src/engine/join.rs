@@ -2,7 +2,7 @@
 
 use crate::config::Process;
 use crate::engine::environment::Environment;
-use crate::engine::run::{CommandOptions, c_string};
+use crate::engine::run::{self, CommandOptions, c_string};
 use crate::engine::{attend, show_plan, streams, users};
 use crate::exec;
 use crate::launch;
@@ -49,6 +49,7 @@ pub fn run(options: Options, mechanisms: &[Box<dyn Mechanism>]) -> Result<u8> {
         return Ok(0);
     }
     let pty = plan.pty.clone();
+    kernel::process::set_name(run::NAME)?;
     // From here on signals wait until there is somebody to pass them on to.
     let signals = Signals::collect(&[])?;
     let child = launch::launch(plan, &process, &|_| Ok(()))?;
@@ -82,7 +83,10 @@ impl Options {
         // Files are looked up in the container's root, whatever their links say.
         let root = CString::new(format!("/proc/{pid}/root"))?;
         let root = kernel::path::open_root(&root).map_err(not_ours)?;
-        let user = users::resolve(root, self.command.user.as_deref())?;
+        let user = match &self.command.user {
+            Some(wanted) => users::resolve(root, Some(wanted))?,
+            None => users::of_process(pid, root)?,
+        };
         let mut environment = Environment::of_container(None, &user.home, self.command.tty);
         environment.add_of_process(pid)?;
         if self.command.user.is_some() {
@@ -92,13 +96,23 @@ impl Options {
         Ok(Process {
             arguments: self.words.iter().map(|word| c_string(word)).collect(),
             environment: environment.into_entries(),
-            directory: self.command.directory()?,
+            directory: match &self.command.workdir {
+                Some(_) => self.command.directory()?,
+                None => directory_of(pid),
+            },
             user,
             terminal: self.command.tty,
             interactive: self.command.interactive,
             init: false,
         })
     }
+}
+
+/// Where a process is, unless that directory has been removed: then the root.
+fn directory_of(pid: Pid) -> CString {
+    let directory = std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
+    let usable = directory.is_absolute() && !directory.to_string_lossy().ends_with(" (deleted)");
+    if usable { c_string(directory.as_os_str()) } else { c"/".into() }
 }
 
 fn not_ours(error: kernel::Error) -> anyhow::Error {

@@ -91,7 +91,7 @@ fn attend(child: &Child, mut signals: Signals) -> Result<u8> {
 
 /// Says which ids the box has. Root's box has all of its own; an ordinary user's has the user's id
 /// as 0 and, if newuidmap(1) and a range in /etc/subuid are there, 65,536 others above it.
-fn map_ids(child: Pid) -> Result<()> {
+pub(crate) fn map_ids(child: Pid) -> Result<()> {
     if geteuid().is_root() {
         copy_map(child, "uid_map")?;
         return copy_map(child, "gid_map");
@@ -128,7 +128,7 @@ fn write(child: Pid, file: &str, text: &str) -> Result<()> {
 }
 
 /// The range of further ids that the administrator has given this account (subuid(5)).
-fn sub_ids(file: &str) -> Option<(String, String)> {
+pub(crate) fn sub_ids(file: &str) -> Option<(String, String)> {
     let text = std::fs::read_to_string(file).ok()?;
     let uid: Uid = geteuid();
     let name = User::from_uid(uid).ok().flatten().map(|user| user.name);
@@ -150,25 +150,28 @@ fn run_mapper(program: &str, child: Pid, own: u32, (start, count): &(String, Str
 
 /// Names who forbids user namespaces, and the command that allows them.
 fn forbidden(error: anyhow::Error) -> anyhow::Error {
-    let sysctl = |name: &str| {
-        let path = format!("/proc/sys/{}", name.replace('.', "/"));
-        std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
-    };
-    let closed = [
-        ("kernel.unprivileged_userns_clone", "0", "1"),
-        ("user.max_user_namespaces", "0", "15000"),
-        ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
-    ];
-    for (name, shut, open) in closed {
-        if sysctl(name).as_deref() == Some(shut) {
-            return Failure::new(format!(
-                "the lab box needs user namespaces, and {name} = {shut} forbids them here"
-            ))
-            .remedy(format!("sudo sysctl -w {name}={open}; or run this command with sudo"))
-            .into();
-        }
+    if let Some((name, shut, open)) = closed() {
+        return Failure::new(format!(
+            "the lab box needs user namespaces, and {name} = {shut} forbids them here"
+        ))
+        .remedy(format!("sudo sysctl -w {name}={open}; or run this command with sudo"))
+        .into();
     }
     Failure::new(format!("the lab box needs user namespaces, and the kernel refuses: {error:#}"))
         .remedy("run this command with sudo (inside another container, that one must allow it)")
         .into()
+}
+
+/// The setting that forbids user namespaces: its name, its value, and the one that allows them.
+pub(crate) fn closed() -> Option<(&'static str, &'static str, &'static str)> {
+    let is = |name: &str, value: &str| {
+        let path = format!("/proc/sys/{}", name.replace('.', "/"));
+        std::fs::read_to_string(path).is_ok_and(|text| text.trim() == value)
+    };
+    let settings = [
+        ("kernel.unprivileged_userns_clone", "0", "1"),
+        ("user.max_user_namespaces", "0", "15000"),
+        ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
+    ];
+    settings.into_iter().find(|(name, shut, _)| is(name, shut))
 }

@@ -43,13 +43,27 @@ pub fn ensure(data: &Path, program: &[u8], program_id: &str) -> Result<Lab> {
     ensure_from(data, program, program_id, labtools::search_path)
 }
 
+/// The directory of all labs. A link in its place would have us write, and remove, elsewhere.
+fn store(data: &Path) -> Result<PathBuf> {
+    let store = data.join("lab");
+    match fs::symlink_metadata(&store) {
+        Ok(there) if !there.is_dir() => {
+            bail!(
+                "{} is not a directory: remove it, or name another place with --root",
+                store.display()
+            )
+        }
+        _ => Ok(store),
+    }
+}
+
 fn ensure_from(
     data: &Path,
     program: &[u8],
     program_id: &str,
     search_path: impl FnOnce() -> Vec<PathBuf>,
 ) -> Result<Lab> {
-    let store = data.join("lab");
+    let store = store(data)?;
     let key = format!("{program_id}-{RECIPE}-{}", std::env::consts::ARCH);
     let path = store.join(&key);
     if let Some(lab) = hold(&path, libc::LOCK_NB)? {
@@ -98,7 +112,7 @@ pub fn left_out() -> Vec<(&'static str, String)> {
 
 /// Removes every lab under `data` that nobody holds, and half-made ones left by a kill -9.
 pub fn remove_all(data: &Path) -> Result<Removed> {
-    let store = data.join("lab");
+    let store = store(data)?;
     let mut outcome = Removed::default();
     if !store.exists() {
         return Ok(outcome);

@@ -99,7 +99,7 @@ pub(crate) fn build(root: &Path, tools: &Tools, program: &[u8]) -> Result<()> {
 
 /// The place that a path means in the lab, which is where the file is written; and the directories that a `..`
 /// in it leaves again, which must exist for the path to resolve.
-pub(crate) fn settle(path: &Path) -> (PathBuf, Vec<PathBuf>) {
+pub fn settle(path: &Path) -> (PathBuf, Vec<PathBuf>) {
     let mut place = PathBuf::from("/");
     let mut passed = Vec::new();
     for component in path.components() {

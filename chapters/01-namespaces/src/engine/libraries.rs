@@ -26,16 +26,18 @@ const MUSL_ITSELF: [&str; 7] = ["c", "pthread", "rt", "m", "dl", "util", "xnet"]
 
 /// A file that a program needs: where this host has it, and where the loader will look inside the lab.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Needed {
-    pub(crate) host: PathBuf,
-    pub(crate) lab: PathBuf,
+pub struct Needed {
+    /// Here.
+    pub host: PathBuf,
+    /// There.
+    pub lab: PathBuf,
 }
 
 /// A directory that is searched: its place on the host, and the same words read in the lab.
 type Searched = (PathBuf, PathBuf);
 
 /// Every file that the program `host` needs besides itself once it stands at `lab` in the lab, its loader first.
-pub(crate) fn needs(host: &Path, lab: &Path) -> Result<Vec<Needed>> {
+pub fn needs(host: &Path, lab: &Path) -> Result<Vec<Needed>> {
     let program = Elf::read(host)?;
     let Some(interpreter) = program.interpreter.clone() else {
         return Ok(Vec::new());

@@ -36,7 +36,10 @@ pub fn hide_and_lock() -> Result<()> {
 /// Hides a path: a directory under an empty one, a file under /dev/null. What this kernel does
 /// not have needs no hiding.
 fn hide(path: &CStr) -> Result<()> {
-    let Ok(metadata) = std::fs::metadata(path.to_str()?) else { return Ok(()) };
+    let metadata = match std::fs::metadata(path.to_str()?) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        metadata => metadata?,
+    };
     let cover = if metadata.is_dir() {
         let attributes = READ_ONLY | NO_SUID | NO_DEV | NO_EXEC;
         mount::new_file_system(c"tmpfs", c"tmpfs", &[(c"size", c"0")], attributes)?

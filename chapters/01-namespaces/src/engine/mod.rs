@@ -11,6 +11,8 @@ pub mod ipc_files;
 pub mod join;
 pub mod labbox;
 pub mod labroot;
+pub mod labtree;
+pub mod libraries;
 pub mod masked;
 pub mod refuse;
 pub mod run;
@@ -21,5 +23,3 @@ pub mod streams;
 pub mod users;
 
 mod labtools;
-mod labtree;
-mod libraries;

@@ -12,9 +12,12 @@ use console::options::Global;
 use kernel::namespace::Namespace;
 use kernel::process::Child;
 use kernel::signal::Signals;
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// What a process that waits for a container is called (PR_SET_NAME in prctl(2)).
+pub const NAME: &CStr = c"minidock";
 
 /// The longest host name that the kernel takes (uname(2)).
 const LONGEST_HOSTNAME: usize = 64;
@@ -24,16 +27,40 @@ const LONGEST_HOSTNAME: usize = 64;
 #[command(disable_help_flag = true)]
 pub struct Options {
     /// UTS namespace: `host` shares the host's name
-    #[arg(long, value_name = "MODE", default_value = "private", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "MODE",
+        default_value = "private",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
     uts: Mode,
     /// PID namespace: `host` shows and reaches the host's processes
-    #[arg(long, value_name = "MODE", default_value = "private", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "MODE",
+        default_value = "private",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
     pid: Mode,
     /// IPC namespace: `host` shares the host's queues and shared memory
-    #[arg(long, value_name = "MODE", default_value = "private", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "MODE",
+        default_value = "private",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
     ipc: Mode,
     /// Network namespace: `none` has the loopback interface alone, `host` is the host's
-    #[arg(long, alias = "net", value_name = "MODE", default_value = "none")]
+    #[arg(
+        long,
+        alias = "net",
+        value_name = "MODE",
+        default_value = "none",
+        hide_possible_values = true
+    )]
     network: Mode,
     /// Host name in the container [default: its id]
     #[arg(short = 'h', long)]
@@ -44,6 +71,9 @@ pub struct Options {
     /// Run a small init as PID 1: it collects orphans and passes signals on
     #[arg(long)]
     init: bool,
+    /// Keep nothing of the container when it ends, as this chapter always does
+    #[arg(long)]
+    rm: bool,
     /// Print the steps and take none of them
     #[arg(long)]
     plan: bool,
@@ -91,6 +121,8 @@ enum Mode {
 
 /// Runs a container to its end; returns its exit code.
 pub fn run(options: Options, global: &Global, mechanisms: &[Box<dyn Mechanism>]) -> Result<u8> {
+    // Before the box: in there we are root, and would take root's lab.
+    let data = options.wants_lab().then(|| global.data_directory()).transpose()?;
     if !options.plan {
         labbox::enter_unless_root(global.rootless, options.command.tty)?;
     }
@@ -99,7 +131,7 @@ pub fn run(options: Options, global: &Global, mechanisms: &[Box<dyn Mechanism>])
         "look at the root",
         "open since it is looked up: its name may be another directory's later",
     );
-    let (config, _lab) = options.resolve(global)?;
+    let (config, _lab) = options.resolve(data.as_deref())?;
     let (streams, relay) = streams::open(&config.process)?;
     let mut plan = Plan::new(streams);
     for mechanism in mechanisms {
@@ -110,6 +142,8 @@ pub fn run(options: Options, global: &Global, mechanisms: &[Box<dyn Mechanism>])
         return Ok(0);
     }
     let pty = plan.pty.clone();
+    // By this name, `clean` knows that a container has somebody who waits for it.
+    kernel::process::set_name(NAME)?;
     // From here on signals wait until there is somebody to pass them on to.
     let signals = Signals::collect(&[])?;
     let adopt = |child: &Child| mechanisms.iter().try_for_each(|m| m.adopt(&config, child));
@@ -123,8 +157,12 @@ pub fn run(options: Options, global: &Global, mechanisms: &[Box<dyn Mechanism>])
 }
 
 impl Options {
-    fn resolve(&self, global: &Global) -> Result<(Config, Option<Lab>)> {
-        let (root, lab) = open_root(&self.root_and_command[0], global)?;
+    fn wants_lab(&self) -> bool {
+        self.root_and_command[0] == "lab"
+    }
+
+    fn resolve(&self, data: Option<&Path>) -> Result<(Config, Option<Lab>)> {
+        let (root, lab) = open_root(&self.root_and_command[0], data)?;
         let id = new_id()?;
         let shared = [
             (Namespace::Uts, self.uts),
@@ -175,6 +213,10 @@ impl Options {
                 .remedy(format!("use 1 to {LONGEST_HOSTNAME} bytes"))
                 .into());
         }
+        if name.chars().any(char::is_control) {
+            let failure = Failure::new(format!("a host name with control characters: {name:?}"));
+            return Err(failure.remedy("use letters, digits, hyphens and dots").into());
+        }
         Ok(Some(name))
     }
 }
@@ -199,11 +241,11 @@ impl CommandOptions {
     }
 }
 
-/// Opens what ROOT means. The lab is held as long as the container runs.
-fn open_root(root: &OsStr, global: &Global) -> Result<(Root, Option<Lab>)> {
-    if root == "lab" {
-        let data = global.data_directory()?;
-        let lab = labroot::ensure(&data, probe::PROGRAM, probe::ID).map_err(refuse::lab)?;
+/// Opens what ROOT means: a directory, or, given the place where it is kept, the lab, which is held
+/// as long as the container runs.
+fn open_root(root: &OsStr, data: Option<&Path>) -> Result<(Root, Option<Lab>)> {
+    if let Some(data) = data {
+        let lab = labroot::ensure(data, probe::PROGRAM, probe::ID).map_err(refuse::lab)?;
         return Ok((open_directory(lab.path.clone())?, Some(lab)));
     }
     if !matches!(root.as_bytes().first(), Some(b'.' | b'/')) {

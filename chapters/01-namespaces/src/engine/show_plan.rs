@@ -1,4 +1,4 @@
-//! `--plan`: the steps in words, none of them taken. It needs no privilege and changes nothing.
+//! `--plan`: the steps in words, none of them taken. It needs no privilege.
 
 use crate::config::Process;
 use crate::plan::{Phase, Plan};
@@ -16,6 +16,10 @@ pub fn show(mut plan: Plan, process: &Process) -> String {
     for (index, step) in steps.iter().enumerate() {
         if index == clone_at {
             line(&mut out, format_args!("clone3: a child; new namespaces: {new}"));
+            line(&mut out, format_args!("  it asks to die with the parent and waits at the gate"));
+        }
+        if step.phase == Phase::Lockdown && phase != Some(step.phase) {
+            line(&mut out, format_args!("every other descriptor is closed"));
         }
         if phase != Some(step.phase) {
             let who = if index < clone_at { "parent" } else { "child" };
@@ -27,6 +31,7 @@ pub fn show(mut plan: Plan, process: &Process) -> String {
     }
     let words: Vec<_> = process.arguments.iter().map(|word| word.to_string_lossy()).collect();
     let under = if process.init { ", below an init" } else { "" };
+    line(&mut out, format_args!("it asks again to die with the parent"));
     line(&mut out, format_args!("execve: {}{under}", words.join(" ")));
     out
 }

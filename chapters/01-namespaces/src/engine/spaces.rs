@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 /// What the source of a container's /dev mount begins with; its id follows.
 const MARK: &str = "minidock/";
 
+/// The most characters of a command in a table.
+const WIDTH: usize = 40;
+
 /// One namespace, and who is in it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -127,8 +130,8 @@ pub struct Beside {
     pub inode: Option<u64>,
     /// Ours.
     pub host: Option<u64>,
-    /// Whether they are one.
-    pub shared: bool,
+    /// Whether they are one; none if one of them is not ours to look at.
+    pub shared: Option<bool>,
 }
 
 /// A line of mountinfo.
@@ -177,7 +180,12 @@ fn inspect(pid: i32) -> Result<Inspection> {
     let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or("");
     let namespaces = Namespace::ALL.into_iter().map(|namespace| {
         let (inode, host) = (namespace.inode(process), namespace.inode(Pid::this()));
-        Beside { kind: namespace.name(), inode, host, shared: inode.is_some() && inode == host }
+        Beside {
+            kind: namespace.name(),
+            inode,
+            host,
+            shared: inode.zip(host).map(|(one, other)| one == other),
+        }
     });
     Ok(Inspection {
         pid,
@@ -232,5 +240,19 @@ pub fn table(format: Option<&str>) -> Result<String> {
         ("CONTAINER", "Container"),
         ("COMMAND", "Command"),
     ];
-    console::format::list(&spaces()?, &columns, format)
+    let mut spaces = spaces()?;
+    if format.is_none() {
+        for space in &mut spaces {
+            space.command = shorten(&space.command);
+        }
+    }
+    console::format::list(&spaces, &columns, format)
+}
+
+/// As much of a command as fits beside the other columns.
+fn shorten(command: &str) -> String {
+    match command.char_indices().nth(WIDTH) {
+        Some((end, _)) => format!("{}…", &command[..end]),
+        None => command.into(),
+    }
 }

@@ -27,7 +27,10 @@ pub fn open(process: &Process) -> Result<(Streams, Relay)> {
     for (name, stream) in
         [("input", input.as_fd()), ("output", output.as_fd()), ("error", error.as_fd())]
     {
-        refuse_directory(name, stream)?;
+        // Without -i the container gets its own /dev/null.
+        if name != "input" || process.interactive {
+            refuse_directory(name, stream)?;
+        }
     }
     if process.interactive && input.is_terminal() {
         let (container, ours) = kernel::descriptor::pipe().context("pipe")?;
@@ -54,7 +57,7 @@ pub fn relay_terminal(pty: &Pty, interactive: bool, relay: &mut Relay) -> Result
     if interactive {
         relay.input(console::terminal::duplicate(&input)?, pty.master.try_clone()?);
     }
-    relay.output(pty.master.try_clone()?, console::terminal::duplicate(&output)?);
+    relay.terminal_output(pty.master.try_clone()?, console::terminal::duplicate(&output)?);
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 use crate::config::User;
 use anyhow::{Context, Result};
 use console::failure::Failure;
-use kernel::{Errno, path};
+use kernel::{Errno, Pid, path};
 use std::ffi::CStr;
 use std::io::Read;
 use std::os::fd::AsFd;
@@ -57,6 +57,34 @@ pub fn resolve(root: impl AsFd, wanted: Option<&str>) -> Result<User> {
     Ok(User { uid, gid, groups, home: home.into() })
 }
 
+/// The user that a process is, as numbered in its own user namespace.
+pub fn of_process(pid: Pid, root: impl AsFd) -> Result<User> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let ids = |name: &str, map: &str| -> Result<Vec<u32>> {
+        let map = std::fs::read_to_string(format!("/proc/{pid}/{map}"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("");
+        let ids = line.split_whitespace().filter_map(number);
+        Ok(ids.filter_map(|id| inside(&map, id)).collect())
+    };
+    // Real, effective, saved, file system: what a program may do depends on the second.
+    let effective = |ids: Vec<u32>| ids.get(1).copied().unwrap_or(0);
+    let uid = effective(ids("Uid:", "uid_map")?);
+    let user = resolve(root, Some(&uid.to_string()))?;
+    let gid = effective(ids("Gid:", "gid_map")?);
+    Ok(User { gid, groups: ids("Groups:", "gid_map")?, ..user })
+}
+
+/// An id of ours as a user namespace calls it that has this map (user_namespaces(7)): lines of
+/// first id inside, first id outside, count.
+fn inside(map: &str, id: u32) -> Option<u32> {
+    map.lines().find_map(|line| {
+        let mut fields = line.split_whitespace().map(|field| field.parse::<u32>().ok());
+        let (inside, outside, count) = (fields.next()??, fields.next()??, fields.next()??);
+        let offset = id.checked_sub(outside).filter(|offset| *offset < count)?;
+        inside.checked_add(offset)
+    })
+}
+
 /// Reads a small text file of a root. A missing one is empty.
 fn read(root: impl AsFd, name: &CStr) -> Result<String> {
     let shown = || format!("/{} of the root", name.to_string_lossy());
@@ -82,25 +110,26 @@ fn read(root: impl AsFd, name: &CStr) -> Result<String> {
 fn account(line: &str) -> Option<Account<'_>> {
     let mut fields = line.split(':');
     let (name, _password) = (fields.next()?, fields.next()?);
-    let (uid, gid) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    let (uid, gid) = (number(fields.next()?)?, number(fields.next()?)?);
     Some(Account { name, uid, gid, home: fields.nth(1).unwrap_or("") })
 }
 
 fn group_id(file: &str, name: &str) -> Option<u32> {
     let mut lines = file.lines().map(|line| line.split(':'));
-    lines.find_map(|mut fields| (fields.next()? == name).then(|| fields.nth(1))??.parse().ok())
+    lines.find_map(|mut fields| number((fields.next()? == name).then(|| fields.nth(1))??))
 }
 
 fn memberships(file: &str, user: &str) -> Vec<u32> {
     let membership = |line: &str| {
         let mut fields = line.split(':').skip(2);
-        let gid = fields.next()?.parse().ok()?;
+        let gid = number(fields.next()?)?;
         fields.next()?.split(',').any(|member| member == user).then_some(gid)
     };
     file.lines().filter_map(membership).collect()
 }
 
-/// An id as a number. The largest one means "no id" to the kernel.
+/// An id as a number. The largest one means "leave it as it is" to setresuid(2): whoever was given
+/// that one would stay root.
 fn number(text: &str) -> Option<u32> {
     text.parse().ok().filter(|id| *id != u32::MAX)
 }
@@ -145,6 +174,15 @@ mod tests {
     }
 
     #[test]
+    fn a_map_is_read_from_the_outside_in() {
+        let map = "         0       1000          1\n         1     100000      65536\n";
+        assert_eq!(inside(map, 1000), Some(0));
+        assert_eq!(inside(map, 100041), Some(42));
+        assert_eq!(inside(map, 0), None);
+        assert_eq!(inside(map, 165536), None);
+    }
+
+    #[test]
     fn unknown_names_are_named() {
         let (_dir, root) = root();
         let error = resolve(&root, Some("nobody-here")).unwrap_err().to_string();
@@ -153,5 +191,15 @@ mod tests {
         assert!(error.contains("group wheel"), "{error}");
         assert!(resolve(&root, Some("4294967295")).is_err());
         assert!(resolve(&root, Some("-1")).is_err());
+    }
+
+    #[test]
+    fn the_id_that_changes_nothing_is_nobodys() {
+        let (dir, root) = root();
+        let evil = "evil:x:4294967295:4294967295::/:/bin/sh\n";
+        fs::write(dir.path().join("etc/passwd"), evil).unwrap();
+        fs::write(dir.path().join("etc/group"), "evil:x:4294967295:ann\n").unwrap();
+        assert!(resolve(&root, Some("evil")).is_err());
+        assert!(resolve(&root, Some("1000:evil")).is_err());
     }
 }

@@ -168,3 +168,25 @@ fn clean_touches_nothing_that_is_not_ours() {
     assert_eq!(fs::read_to_string(state.path().join("notes.txt")).unwrap(), "mine");
     assert!(state.path().join("other").is_dir());
 }
+
+#[test]
+fn clean_spares_a_container_whatever_the_binary_is_called() {
+    let state = testkit::fresh_root();
+    let renamed = state.path().join("docker");
+    fs::copy(testkit::binary(1), &renamed).unwrap();
+    let container = testkit::program(&renamed).words("run -i lab sh -c");
+    let container = container.arg("echo ready; read line; /probe exit 5");
+    let mut container = container.state(state.path()).open_stdin().spawn();
+    container.wait_for_line("ready");
+    minidock("clean").state(state.path()).run().success().stdout_contains("in use: container ");
+    container.write("go on\n");
+    container.wait().code(5);
+}
+
+#[test]
+fn clean_spares_the_container_that_it_runs_in() {
+    let root = RootDir::new();
+    let script = r#"exec "$MINIDOCK" run -e MINIDOCK -e MINIDOCK_ROOT / sh -c '"$MINIDOCK" clean; echo alive'"#;
+    let session = on_outer_host(script, &root.at("/probe")).env("MINIDOCK_ROOT", root.at("/state"));
+    session.run().success().stdout_contains("in use: container ").stdout_contains("alive\n");
+}

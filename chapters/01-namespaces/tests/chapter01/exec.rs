@@ -141,3 +141,21 @@ fn a_process_that_is_gone_or_in_no_container_is_named() {
         minidock("exec").arg(word).arg("true").run().code(125).stderr_contains(word);
     }
 }
+
+#[test]
+fn it_is_who_and_where_the_process_is_that_it_joins() {
+    if !has_users() {
+        return;
+    }
+    let container = sleeper("-u 1000:7 -w /tmp");
+    let report = exec("", container.container_pid()).words("/probe report").run().success().text();
+    for (key, expected) in [("uid", "1000"), ("gid", "7"), ("cwd", "/tmp")] {
+        assert_eq!(value(&report, key), expected, "{key}");
+    }
+    exec("-u 0 -w /", container.container_pid())
+        .words("/probe report")
+        .run()
+        .success()
+        .stdout_contains("uid=0\n")
+        .stdout_contains("cwd=/\n");
+}

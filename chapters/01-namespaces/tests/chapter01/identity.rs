@@ -176,3 +176,16 @@ fn a_huge_passwd_is_not_read_to_its_end() {
         .stderr_contains("larger than")
         .stderr_contains("  try: ");
 }
+
+#[test]
+fn the_id_that_means_no_change_makes_nobody_root() {
+    let evil = "evil:x:4294967295:4294967295::/:/bin/sh\n";
+    let root = RootDir::new().file("/etc/passwd", evil).file("/etc/group", "evil:x:4294967295:\n");
+    for user in ["evil", "1000:evil", "4294967295", "1000:4294967295"] {
+        as_user(user, &root)
+            .words("/probe report")
+            .run()
+            .code(125)
+            .stderr_contains("unable to find");
+    }
+}

@@ -165,3 +165,13 @@ fn more_than_execve_takes_is_refused_with_its_reason() {
         .stderr_contains("E2BIG")
         .stderr_contains("  try: ");
 }
+
+#[test]
+fn a_child_that_is_killed_on_its_way_has_not_run_the_command() {
+    let Some(_) = testkit::peer("strace", "apt install strace") else { return };
+    for options in ["", "--init"] {
+        let strace = "strace -f -o /dev/null -e trace=pivot_root -e inject=pivot_root:signal=KILL";
+        let killed = minidock("run").words(options).words("lab /probe true").under(strace).run();
+        killed.code(125).stderr_contains("before it could become the command");
+    }
+}

@@ -114,3 +114,27 @@ fn an_account_without_subordinate_ids_gets_a_single_one() {
     let refused = run("run -u learner lab true").run();
     refused.code(125).stderr_contains("\n  try: ").stderr_contains("newuidmap");
 }
+
+#[test]
+fn an_ordinary_users_files_are_in_their_home() {
+    if is_root() && peer("setpriv", "apt install util-linux").is_none() {
+        return;
+    }
+    let home = testkit::fresh_root();
+    let binary = home.path().join("minidock-01");
+    fs::copy(testkit::binary(1), &binary).unwrap();
+    fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
+    if is_root() {
+        chown(home.path(), Some(STRANGER), Some(STRANGER)).unwrap();
+    }
+    let run = |words: &str| {
+        let session = testkit::program(&binary).words(words).env("HOME", home.path());
+        let session = session.env_remove("MINIDOCK_ROOT").env_remove("XDG_DATA_HOME");
+        if is_root() { session.as_user(STRANGER) } else { session }
+    };
+    let lab = home.path().join(".local/share/minidock/lab");
+    run("run lab /probe exit 42").run().code(42);
+    assert!(lab.is_dir());
+    run("clean").run().success().stdout_contains(&lab.display().to_string());
+    assert!(!lab.exists());
+}

@@ -154,3 +154,31 @@ fn it_is_restored_when_the_command_cannot_be_started() {
     assert_eq!(command.wait().code(), Some(127));
     assert!(command.settings().local_flags.contains(LocalFlags::ICANON | LocalFlags::ECHO));
 }
+
+#[test]
+fn a_terminal_that_is_closed_takes_the_container_along() {
+    for (options, words) in [("-it", "sleep 600; sleep 601"), ("", "sleep 600; sleep 601")] {
+        let token = testkit::random_token();
+        let session = minidock("run").words(options).words("lab sh -c").arg(words).arg(&token);
+        let mut terminal = session.on_terminal(24, 80);
+        let asleep = || {
+            let ours = host::descendants(terminal.pid()).into_iter();
+            ours.map(host::cmdline).any(|words| words.is_some_and(|w| w == ["sleep", "600"]))
+        };
+        testkit::wait_for("sleep", || asleep().then_some(()));
+        terminal.hang_up();
+        let alive = || host::with_token(&token).into_iter().any(host::is_alive);
+        testkit::wait_for("the end of the container", || (!alive()).then_some(()));
+    }
+}
+
+#[test]
+fn a_reader_who_goes_away_stops_nobody() {
+    // Nobody tells a terminal's writers that its reader has gone; a full one would stop them for ever.
+    let script =
+        "\"$MINIDOCK\" run -t lab sh -c 'seq 100000; exit 3' < /dev/null | head -1; echo done";
+    let session = testkit::program("sh").args(["-c", script]);
+    let session = session.env("MINIDOCK", testkit::binary(1));
+    let session = session.env("MINIDOCK_ROOT", testkit::shared_root());
+    session.run().success().stdout("1\r\ndone\n");
+}

@@ -45,6 +45,7 @@ signals and processes:
   orphans N                       leave N processes to PID 1, count zombies
 tools:
   exit CODE | sleep SECONDS | cat FILE | true
+  halt                            as PID 1 only: end this machine or container
 ";
 
 /// Why a command did not do what it was asked to.
@@ -112,6 +113,7 @@ fn command(arguments: &[&'static CStr], out: &mut Output) -> Result<i32, Failure
         (b"orphans", [count]) => orphans::orphans(number(count)?, out),
         (b"sleep", [seconds]) => tools::sleep(number(seconds)?),
         (b"cat", [file]) => tools::cat(file, out),
+        (b"halt", []) => tools::halt(out),
         _ => Err(Failure::Misuse),
     }
     .map(|()| 0)

@@ -50,6 +50,7 @@ pub(super) mod number {
     pub(crate) const KILL: usize = 129;
     pub(crate) const RT_SIGPROCMASK: usize = 135;
     pub(crate) const RT_SIGTIMEDWAIT: usize = 137;
+    pub(crate) const REBOOT: usize = 142;
     pub(crate) const SETPGID: usize = 154;
     pub(crate) const GETSID: usize = 156;
     pub(crate) const GETGROUPS: usize = 158;

@@ -60,6 +60,7 @@ pub(super) mod number {
     pub(crate) const CHROOT: usize = 161;
     pub(crate) const MOUNT: usize = 165;
     pub(crate) const UMOUNT2: usize = 166;
+    pub(crate) const REBOOT: usize = 169;
     pub(crate) const SETHOSTNAME: usize = 170;
     pub(crate) const GETDENTS64: usize = 217;
     pub(crate) const CLOCK_GETTIME: usize = 228;
