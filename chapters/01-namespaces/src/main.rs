@@ -4,7 +4,7 @@
 use clap::{Parser, Subcommand};
 use console::failure::OURS;
 use console::options::Global;
-use namespaces::engine::{clean, join, run, spaces};
+use namespaces::engine::{clean, doctor, join, run, spaces};
 use namespaces::kernel_files::KernelFiles;
 use namespaces::namespaces::Namespaces;
 use namespaces::plan::Mechanism;
@@ -55,6 +55,8 @@ enum Command {
         #[arg(long)]
         format: Option<String>,
     },
+    /// Say what this kernel and account allow, and which chapters will work
+    Doctor(doctor::Options),
     /// Remove everything of minidock's that no running container uses
     Clean,
     /// Print a completion script for a shell
@@ -80,6 +82,7 @@ fn main() -> ExitCode {
                 console::print(spaces::show(pid, format.as_deref())?)?
             }
             Command::Ns { format } => console::print(spaces::table(format.as_deref())?)?,
+            Command::Doctor(options) => return doctor::run(options, &global),
             Command::Clean => clean::clean(&global)?,
             Command::Completion { shell } => console::complete::<CommandLine>(PROGRAM, shell)?,
         }

@@ -4,6 +4,7 @@
 pub mod attend;
 pub mod clean;
 pub mod diagnose;
+pub mod doctor;
 pub mod elf;
 pub mod environment;
 pub mod failed;

@@ -132,10 +132,10 @@ fn change(socket: &Socket, message: Message) -> Result<()> {
     socket.ask("a batch of nftables", vec![begin, message, end], 1).map(drop)
 }
 
-/// A chain, not ours, that sees what is forwarded and drops what no rule of its accepts.
+/// A chain, not ours, that sees what is forwarded, and at its end drops or rejects it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dropping {
-    /// `ip`, `ip6` or `inet`.
+    /// `ip` or `inet`.
     pub family: &'static str,
     /// Its table.
     pub table: String,
@@ -143,46 +143,79 @@ pub struct Dropping {
     pub chain: String,
 }
 
-/// The chains of this network namespace that would drop what goes through `bridge`. One with
-/// rules about that bridge is somebody's considered decision, and not among them.
+/// The chains of nftables in this network namespace that would drop what goes through `bridge`.
+/// Where a rule of the same table names the bridge, somebody has decided about it already. (The
+/// older iptables keep no such list that could be read without loading their modules.)
 pub fn dropping(bridge: &str) -> Result<Vec<Dropping>> {
     let socket = Socket::open(libc::NETLINK_NETFILTER)?;
     let all = Message::new(nf::GET_CHAIN, DUMP, &nf::fixed(libc::AF_UNSPEC as u8, 0));
     let chains = socket.ask("all chains of nftables", vec![all], 1)?;
     let mut found = Vec::new();
     for chain in chains.iter().filter(|chain| chain.kind == nf::NEW_CHAIN) {
-        let Some((family, chain)) = dropping_chain(&chain.body) else { continue };
+        let Some((family, policy, chain)) = forward_chain(&chain.body) else { continue };
         let rules = Message::new(nf::GET_RULE, DUMP, &nf::fixed(family, 0))
-            .text(nf::RULE_TABLE, &chain.table)
-            .text(nf::RULE_CHAIN, &chain.chain);
-        let rules = socket.ask("its rules", vec![rules], 1)?;
+            .text(nf::RULE_TABLE, &chain.table);
+        let rules = socket.ask("its table's rules", vec![rules], 1)?;
+        let rules = || rules.iter().filter(|rule| rule.kind == nf::NEW_RULE);
         let name = [bridge.as_bytes(), b"\0"].concat();
         let about = |body: &[u8]| body.windows(name.len()).any(|bytes| bytes == name);
-        if !rules.iter().any(|rule| rule.kind == nf::NEW_RULE && about(&rule.body)) {
+        let last = rules().rfind(|rule| {
+            value(&rule.body, nf::RULE_CHAIN).and_then(text).as_ref() == Some(&chain.chain)
+        });
+        let drops = policy == nf::DROP || last.is_some_and(|rule| rejects_all(&rule.body));
+        if drops && !rules().any(|rule| about(&rule.body)) {
             found.push(chain);
         }
     }
     Ok(found)
 }
 
-fn dropping_chain(body: &[u8]) -> Option<(u8, Dropping)> {
+/// Family and policy of a base chain for what is forwarded, and where it is.
+fn forward_chain(body: &[u8]) -> Option<(u8, u32, Dropping)> {
     let family = match i32::from(*body.first()?) {
         libc::NFPROTO_INET => "inet",
         libc::NFPROTO_IPV4 => "ip",
         _ => return None,
     };
-    let all = attributes(body.get(4..)?);
-    let value = |kind: u16| all.iter().find(|(found, _)| *found == kind).map(|(_, value)| *value);
-    let number = |value: &[u8]| Some(u32::from_be_bytes(value.try_into().ok()?));
-    let text = |kind: u16| {
-        let text = value(kind)?.strip_suffix(b"\0")?;
-        Some(String::from_utf8_lossy(text).into_owned())
-    };
-    let hook = attributes(value(nf::CHAIN_HOOK)?);
+    let hook = attributes(value(body, nf::CHAIN_HOOK)?);
     let hook = hook.iter().find(|(kind, _)| *kind == nf::HOOK_NUMBER)?.1;
-    let drops = number(hook)? == nf::FORWARD && number(value(nf::CHAIN_POLICY)?)? == nf::DROP;
-    let chain = Dropping { family, table: text(nf::CHAIN_TABLE)?, chain: text(nf::CHAIN_NAME)? };
-    drops.then_some((body[0], chain))
+    if number(hook)? != nf::FORWARD {
+        return None;
+    }
+    let (table, chain) = (value(body, nf::CHAIN_TABLE)?, value(body, nf::CHAIN_NAME)?);
+    let chain = Dropping { family, table: text(table)?, chain: text(chain)? };
+    Some((body[0], number(value(body, nf::CHAIN_POLICY)?)?, chain))
+}
+
+/// Whether a rule rejects without a condition, as the last one of firewalld(1)'s does.
+fn rejects_all(body: &[u8]) -> bool {
+    let list = value(body, nf::RULE_EXPRESSIONS).unwrap_or(&[]);
+    let names: Option<Vec<String>> = attributes(list)
+        .into_iter()
+        .map(|(_, element)| {
+            let all = attributes(element);
+            text(all.iter().find(|(kind, _)| *kind == nf::EXPRESSION_NAME)?.1)
+        })
+        .collect();
+    let harmless = ["counter", "log", "reject"];
+    names.is_some_and(|names| {
+        names.iter().all(|name| harmless.contains(&name.as_str()))
+            && names.iter().any(|name| name == "reject")
+    })
+}
+
+/// An attribute of a message of nftables, after the fixed part.
+fn value(body: &[u8], kind: u16) -> Option<&[u8]> {
+    let all = attributes(body.get(4..)?);
+    all.into_iter().find(|(found, _)| *found == kind).map(|(_, value)| value)
+}
+
+fn number(value: &[u8]) -> Option<u32> {
+    Some(u32::from_be_bytes(value.try_into().ok()?))
+}
+
+fn text(value: &[u8]) -> Option<String> {
+    Some(String::from_utf8_lossy(value.strip_suffix(b"\0")?).into_owned())
 }
 
 /// Makes, in this network namespace, such a chain as firewalls have: it drops all that is

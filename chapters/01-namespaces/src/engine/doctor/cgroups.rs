@@ -1,0 +1,174 @@
+//! Control groups (cgroups(7)): which version is mounted, which controllers it has, and whether
+//! this account may make groups. The kernel is asked for the right to write, no group is made.
+
+use super::check::{Check, partly};
+use super::ground::Ground;
+use kernel::capability::{Found, Refused};
+use nix::fcntl::AtFlags;
+use nix::unistd::{AccessFlags, faccessat};
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// The chapter on control groups.
+const NEEDED_BY: &[u8] = &[2];
+
+/// The controllers without which its lesson says nothing.
+const WANTED: [&str; 3] = ["cpu", "memory", "pids"];
+
+/// Where groups go, one place for each hierarchy.
+struct Place {
+    directory: PathBuf,
+    version: u8,
+    controllers: BTreeSet<String>,
+}
+
+/// The mode in one word (v1, v2, hybrid, none), and the checks.
+pub(super) fn checks(ground: &Ground) -> (&'static str, Vec<Check>) {
+    let places = places(ground);
+    let has = |version: u8| places.iter().any(|place| place.version == version);
+    let mode = match (has(1), has(2)) {
+        (true, true) => "hybrid",
+        (true, false) => "v1",
+        (false, true) => "v2",
+        (false, false) => "none",
+    };
+    if mode == "none" {
+        let mount = ground.as_root("mount -t cgroup2 cgroup2 /sys/fs/cgroup");
+        let check = |name| {
+            let found = Err(Refused::new("no control groups are mounted"));
+            Check::new(name, NEEDED_BY, found, |_| mount.clone())
+        };
+        return (mode, ["cgroup", "cgroup-controllers", "cgroup-delegation"].map(check).into());
+    }
+    let checks = vec![
+        Check::new("cgroup", NEEDED_BY, Ok(mode.into()), |_| String::new()),
+        controllers(ground, &places),
+        delegation(ground, &places),
+    ];
+    (mode, checks)
+}
+
+fn controllers(ground: &Ground, places: &[Place]) -> Check {
+    let of = |version: u8| {
+        let places = places.iter().filter(|place| place.version == version);
+        let all: Vec<&str> =
+            places.flat_map(|place| &place.controllers).map(String::as_str).collect();
+        if all.is_empty() { String::new() } else { format!("v{version} {}", all.join(" ")) }
+    };
+    let all = [of(1), of(2)].into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>();
+    let has = |name: &&&str| places.iter().any(|place| place.controllers.contains(**name));
+    let lacks: Vec<&str> = WANTED.iter().filter(|name| !has(name)).copied().collect();
+    let found: Found = match lacks[..] {
+        [] => Ok(all.join("; ")),
+        [_, _, _] => Err(Refused::new("neither cpu nor memory nor pids")),
+        _ => Err(partly(format!("{}; lacks {}", all.join("; "), lacks.join(" ")))),
+    };
+    Check::new("cgroup-controllers", NEEDED_BY, found, |_| enable(ground, &lacks))
+}
+
+/// What brings a controller: who has it depends on the kernel's command line, and on systemd.
+fn enable(ground: &Ground, lacks: &[&str]) -> String {
+    let known = fs::read_to_string("/proc/cgroups").unwrap_or_default();
+    let hierarchy = |name: &str| {
+        let line = known.lines().find(|line| line.split_whitespace().next() == Some(name))?;
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        Some((fields.get(1)? != &"0", fields.get(3)? == &"1"))
+    };
+    if lacks.iter().any(|name| hierarchy(name).is_some_and(|(_, enabled)| !enabled)) {
+        return format!("boot with cgroup_enable={} on the kernel's command line", lacks[0]);
+    }
+    if lacks.iter().any(|name| hierarchy(name).is_some_and(|(v1, _)| v1)) {
+        return "boot with systemd.unified_cgroup_hierarchy=1 on the kernel's command line: v1 \
+                holds them"
+            .into();
+    }
+    let settings = "/etc/systemd/system/user@.service.d";
+    if ground.rootless && Path::new("/run/systemd/system").exists() {
+        let write = format!("printf '[Service]\\nDelegate=yes\\n' > {settings}/delegate.conf");
+        let script = format!("mkdir -p {settings} && {write} && systemctl daemon-reload");
+        return ground.as_root(format!("sh -c \"{script}\" # and log in again"));
+    }
+    format!("boot a kernel with the controllers {}", lacks.join(", "))
+}
+
+fn delegation(ground: &Ground, places: &[Place]) -> Check {
+    let needed = places.iter().filter(|place| {
+        place.version == 2 && places.len() == 1
+            || WANTED.iter().any(|name| place.controllers.contains(*name))
+    });
+    let found: Found = needed.map(writable).collect::<Result<Vec<_>, _>>().map(|_| {
+        let whose = if ground.rootless { "our own group" } else { "the top of the hierarchy" };
+        format!("groups can be made in {whose}")
+    });
+    Check::new("cgroup-delegation", NEEDED_BY, found, |refused| {
+        let version_2 = places.iter().all(|place| place.version == 2);
+        match refused.errno {
+            Some(kernel::Errno::EROFS) => {
+                let top = places.iter().map(|place| place.directory.display().to_string());
+                let remount = top.map(|top| format!("mount -o remount,bind,rw {top}"));
+                ground.all_as_root(&remount.collect::<Vec<_>>())
+            }
+            _ if version_2 && !ground.root && Path::new("/run/systemd/system").exists() => {
+                let program = super::ground::program();
+                format!("systemd-run --user --scope -p Delegate=yes {program} doctor")
+            }
+            _ => ground.more_rights(),
+        }
+    })
+}
+
+fn writable(place: &Place) -> Result<(), Refused> {
+    let may = |path: &Path, how: AccessFlags| {
+        let asked = faccessat(nix::fcntl::AT_FDCWD, path, how, AtFlags::AT_EACCESS);
+        asked.map_err(|errno| Refused::io(path.display(), &errno.into()))
+    };
+    may(&place.directory, AccessFlags::W_OK | AccessFlags::X_OK)?;
+    may(&place.directory.join("cgroup.procs"), AccessFlags::W_OK)
+}
+
+/// The hierarchies that can be seen: a mount whose place has been covered by another is not.
+fn places(ground: &Ground) -> Vec<Place> {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    table.lines().filter_map(|line| place(line, &groups, ground.rootless)).collect()
+}
+
+fn place(line: &str, groups: &str, rootless: bool) -> Option<Place> {
+    let (mount, system) = line.split_once(" - ")?;
+    let (mount, system): (Vec<&str>, Vec<&str>) =
+        (mount.split(' ').collect(), system.split(' ').collect());
+    let version = match *system.first()? {
+        "cgroup" => 1,
+        "cgroup2" => 2,
+        _ => return None,
+    };
+    let (device, root, point) = (*mount.get(2)?, *mount.get(3)?, *mount.get(4)?);
+    let found = fs::metadata(point).ok()?.dev();
+    if format!("{}:{}", nix::sys::stat::major(found), nix::sys::stat::minor(found)) != device {
+        return None;
+    }
+    let options: Vec<&str> = system.get(2)?.split(',').collect();
+    // Lines read `4:memory:/path`, for v2 `0::/path`.
+    let of_this = |line: &&str| {
+        let names = line.split(':').nth(1).unwrap_or("");
+        match version {
+            2 => names.is_empty(),
+            _ => !names.is_empty() && names.split(',').all(|name| options.contains(&name)),
+        }
+    };
+    let line = groups.lines().find(of_this)?;
+    let ours = line.splitn(3, ':').nth(2)?;
+    // Root makes its groups at the top; others in the group that they were given.
+    let below = if rootless { Path::new(ours).strip_prefix(root).ok()? } else { Path::new("") };
+    // Collected from its parts: joining nothing would leave a slash at the end.
+    let directory: PathBuf = Path::new(point).join(below).components().collect();
+    let controllers = match version {
+        2 => fs::read_to_string(directory.join("cgroup.controllers")).unwrap_or_default(),
+        _ => line.split(':').nth(1)?.replace(',', " "),
+    };
+    let named = |name: &&str| !name.starts_with("name=");
+    let controllers = controllers.split_whitespace().filter(named).map(str::to_owned).collect();
+    Some(Place { directory, version, controllers })
+}
