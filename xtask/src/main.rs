@@ -3,6 +3,7 @@
 mod build;
 mod lines;
 mod ordinary;
+mod vm;
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -17,11 +18,12 @@ const OTHER_TARGET: &str = "aarch64-unknown-linux-gnu";
 type Chore = (&'static str, &'static str, fn() -> Result<()>);
 
 /// In the order of `ci`: what is quick to fail comes first, and cargo's own test results come last.
-const CHORES: [Chore; 6] = [
+const CHORES: [Chore; 7] = [
     ("fmt", "the code is formatted", fmt),
     ("clippy", "clippy has nothing to say", clippy),
     ("lines", "every lesson is short enough to be read", lines::count),
     ("aarch64", "it compiles for the other architecture", aarch64),
+    ("check-book", "the book shows what is in the tree and what its commands print", check_book),
     ("test-user", "the tests pass for an ordinary user", ordinary::test),
     ("test", "the tests pass for the account that runs this", test),
 ];
@@ -31,6 +33,16 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let passed = match words[..] {
         ["ci"] => ci(),
+        ["book", ref options @ ..] => {
+            let built = book(options);
+            built.inspect_err(|error| eprintln!("xtask: book: {error:#}")).is_ok()
+        }
+        ["vm", ref words @ ..] if !words.is_empty() => {
+            return vm::run(words).unwrap_or_else(|error| {
+                eprintln!("xtask: vm: {error:#}");
+                ExitCode::from(125)
+            });
+        }
         [name] => match CHORES.iter().find(|chore| chore.0 == name) {
             Some(chore) => run(chore),
             None => return usage(),
@@ -45,6 +57,10 @@ fn usage() -> ExitCode {
     for (name, what, _) in CHORES {
         println!("  {name:10} {what}");
     }
+    println!(
+        "\ncargo xtask vm [OPTIONS] -- COMMAND…  runs it in a virtual machine (--help: its options)"
+    );
+    println!("cargo xtask book [OPTION]  builds the book (--help: its options)");
     ExitCode::from(2)
 }
 
@@ -92,6 +108,15 @@ fn aarch64() -> Result<()> {
             .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", linker)
             .env("CC_aarch64_unknown_linux_gnu", linker),
     )
+}
+
+fn check_book() -> Result<()> {
+    book(&["--check"])
+}
+
+/// A program of its own, so that no other chore has to wait for mdBook to be compiled.
+fn book(options: &[&str]) -> Result<()> {
+    succeed(cargo().args(["run", "--quiet", "--package", "book", "--"]).args(options))
 }
 
 fn test() -> Result<()> {

@@ -10,7 +10,8 @@ use kernel::{network, path};
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStringExt;
 
-fn main() {
+/// Also called by its test.
+pub(crate) fn main() {
     let arguments: Vec<CString> = std::env::args_os()
         .skip(1)
         .map(|argument| CString::new(argument.into_vec()).expect("execve brings no NUL"))
