@@ -55,7 +55,10 @@ impl Linux {
                 .remedy("name a kernel that this account may read; Ubuntu's are for root only")
         })?;
         let version = version(image, &content);
-        let modules = Some(Path::new("/lib/modules").join(&version)).filter(|path| path.is_dir());
+        // Installed, or beside it in a package that somebody has unpacked: boot/ and lib/ in one directory.
+        let beside = image.ancestors().nth(2).map(|above| above.join("lib/modules"));
+        let modules = [Some("/lib/modules".into()), beside].into_iter().flatten();
+        let modules = modules.map(|place| place.join(&version)).find(|place| place.is_dir());
         Ok(Linux { image: image.to_owned(), version, modules })
     }
 
@@ -103,17 +106,22 @@ fn places() -> Vec<PathBuf> {
 /// interrupted leaves nothing that looks whole.
 fn fetch(directory: &Path) -> Result<PathBuf> {
     let place = directory.join("kernel");
-    let package = package()?;
-    eprintln!("vm: fetching {package} (about 30 MB, once) to {}", place.display());
+    let packages = packages()?;
+    eprintln!("vm: fetching {} (30 MB or more, once) to {}", packages.join(", "), place.display());
     let partial = tempfile::tempdir_in(directory)?;
-    // apt gives up root for the download, and its account must be able to write here.
-    let download = partial.path().join("download");
+    let [download, unpacked] = ["download", "unpacked"].map(|name| partial.path().join(name));
     fs::create_dir(&download)?;
-    apt(&["download", "-qq", &package], &download)?;
-    let archive = download.join(only_entry(&download)?);
-    let unpacked = partial.path().join("unpacked");
-    let status = Command::new("dpkg-deb").arg("-x").arg(&archive).arg(&unpacked).status();
-    ensure!(status.context("dpkg-deb")?.success(), "dpkg-deb cannot unpack {}", archive.display());
+    let words: Vec<&str> = packages.iter().map(String::as_str).collect();
+    apt(&[&["download", "-qq"], &words[..]].concat(), &download)?;
+    for archive in fs::read_dir(&download)? {
+        let archive = archive?.path();
+        let status = Command::new("dpkg-deb").arg("-x").arg(&archive).arg(&unpacked).status();
+        ensure!(
+            status.context("dpkg-deb")?.success(),
+            "dpkg-deb cannot unpack {}",
+            archive.display()
+        );
+    }
     match fs::rename(&unpacked, &place) {
         // Another process was as quick.
         Err(_) if place.is_dir() => {}
@@ -122,12 +130,14 @@ fn fetch(directory: &Path) -> Result<PathBuf> {
     Ok(place)
 }
 
-/// The package of the kernel for virtual machines: the one that the metapackage depends on.
-fn package() -> Result<String> {
-    let (debian, ubuntu) = match ARCH {
-        "aarch64" => ("linux-image-cloud-arm64", "linux-image-virtual"),
-        _ => ("linux-image-cloud-amd64", "linux-image-virtual"),
+/// The packages of a kernel for virtual machines: the image that the metapackage depends on, and where
+/// a distribution has the modules apart, those.
+fn packages() -> Result<Vec<String>> {
+    let debian = match ARCH {
+        "aarch64" => "linux-image-cloud-arm64",
+        _ => "linux-image-cloud-amd64",
     };
+    let ubuntu = "linux-image-virtual";
     for name in [debian, ubuntu] {
         let output = Command::new("apt-cache").args(["depends", "--important", name]).output();
         let output = output.with_context(|| {
@@ -135,9 +145,10 @@ fn package() -> Result<String> {
         })?;
         let text = String::from_utf8_lossy(&output.stdout);
         let depends = |line: &str| Some(line.trim().strip_prefix("Depends: ")?.to_owned());
-        if let Some(package) = text.lines().filter_map(depends).find(|name| name.contains("image"))
-        {
-            return Ok(package);
+        let image = text.lines().filter_map(depends).find(|name| name.starts_with("linux-image-"));
+        if let Some(image) = image {
+            let modules = image.replacen("image", "modules", 1);
+            return Ok(if name == ubuntu { vec![image, modules] } else { vec![image] });
         }
     }
     let remedy = format!("run apt-get update as root, or {OTHERWISE}");

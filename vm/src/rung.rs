@@ -154,24 +154,17 @@ fn names(machine: Machine) -> [String; 2] {
     ["first byte", "exit"].map(|end| format!("qemu {}, kernel and /probe: {end}", machine.name()))
 }
 
-/// The command without the names of our temporary files.
+/// The command as one would type it: the archive has no name, the kernel's directory says nothing.
 fn shown(guest: &Guest) -> Result<String> {
     let command = guest.command()?;
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
-    let words: Vec<String> = words
-        .map(|word| {
-            let word = word.to_string_lossy();
-            let name = |path: &std::path::Path| path.file_name().map(|n| n.display().to_string());
-            let ours =
-                [guest.initramfs, guest.kernel].into_iter().find(|path| path.as_os_str() == &*word);
-            match ours.and_then(name) {
-                Some(name) => name,
-                None if word.contains(' ') => format!("'{word}'"),
-                None => word.into_owned(),
-            }
-        })
-        .collect();
-    Ok(words.join(" "))
+    let kernel = guest.kernel.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let names = [(guest.initramfs, "initramfs"), (guest.kernel, &kernel)];
+    let words = std::iter::once(command.get_program()).chain(command.get_args()).map(|word| {
+        let name = names.iter().find(|(path, _)| path.as_os_str() == word);
+        let word = name.map_or(word.to_string_lossy(), |(_, name)| (*name).into());
+        if word.contains(' ') { format!("'{word}'") } else { word.into_owned() }
+    });
+    Ok(words.collect::<Vec<String>>().join(" "))
 }
 
 #[cfg(target_arch = "x86_64")]

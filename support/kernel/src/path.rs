@@ -50,6 +50,17 @@ fn open_place(root: impl AsFd, path: &CStr, kind: i32) -> Result<OwnedFd> {
 }
 
 fn openat2(dir: RawFd, path: &CStr, how: i32, resolve: u64) -> Result<OwnedFd> {
+    // EAGAIN: something was renamed or mounted somewhere meanwhile, and the kernel could not be
+    // certain that `..` stayed below the root.
+    loop {
+        match openat2_once(dir, path, how, resolve) {
+            Err(error) if error.errno == Errno::EAGAIN => continue,
+            opened => return opened,
+        }
+    }
+}
+
+fn openat2_once(dir: RawFd, path: &CStr, how: i32, resolve: u64) -> Result<OwnedFd> {
     // SAFETY: all-zero is a valid open_how, and the only way to make one: it may grow.
     let mut open_how: libc::open_how = unsafe { std::mem::zeroed() };
     open_how.flags = how as u64;

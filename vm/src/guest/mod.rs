@@ -55,8 +55,10 @@ fn prepare() -> Result<(Job, Ports)> {
             eprintln!("vm: {}: {error}", path.display());
         }
     }
-    // They take memory twice while their files stay.
-    fs::remove_dir_all(MODULES)?;
+    if !job.modules.is_empty() {
+        // They take memory twice while their files stay.
+        fs::remove_dir_all(MODULES).with_context(|| format!("remove {MODULES}"))?;
+    }
     kernel::network::loopback_up().context("bring lo up")?;
     kernel::namespace::set_hostname("vm").context("set the host name")?;
     Ok((job, Ports::open()?))

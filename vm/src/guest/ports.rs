@@ -42,7 +42,9 @@ fn open(name: &str) -> Result<File> {
             return file.with_context(|| format!("open {}", device.display()));
         }
         if Instant::now() > deadline {
-            return Err(anyhow::anyhow!("no port {name}: the kernel has no virtio_console"));
+            return Err(anyhow::anyhow!(
+                "no port {name}: the kernel has no virtio_console, or its modules were not found"
+            ));
         }
         sleep(Duration::from_millis(2));
     }

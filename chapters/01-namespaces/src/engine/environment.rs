@@ -85,7 +85,12 @@ impl Environment {
     /// Adds what another process was started with, so that a command which joins it finds the same.
     pub fn add_of_process(&mut self, pid: kernel::Pid) -> Result<()> {
         let file = format!("/proc/{pid}/environ");
-        for entry in std::fs::read(&file).context(file)?.split(|byte| *byte == 0) {
+        let bytes = match std::fs::read(&file) {
+            // Another user of a lab box: what is not ours to read is left out.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Vec::new(),
+            bytes => bytes.context(file)?,
+        };
+        for entry in bytes.split(|byte| *byte == 0) {
             if let Some(at) = entry.iter().position(|byte| *byte == b'=').filter(|at| *at > 0) {
                 self.set(OsStr::from_bytes(&entry[..at]), OsStr::from_bytes(&entry[at + 1..]));
             }

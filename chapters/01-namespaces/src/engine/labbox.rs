@@ -79,7 +79,9 @@ fn attend(child: &Child, mut signals: Signals) -> Result<u8> {
         };
         let ended = fds[0].any().unwrap_or(true);
         while let Some(received) = signals.receive()? {
-            if received.from_process && received.signal != Signal::SIGWINCH {
+            // A closed terminal tells the leader of its session only, which may be this process.
+            let ours = received.from_process || received.signal == Signal::SIGHUP;
+            if ours && received.signal != Signal::SIGWINCH {
                 process::send_signal(&child.pidfd, received.signal)?;
             }
         }
