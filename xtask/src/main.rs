@@ -1,6 +1,7 @@
 //! Chores of the workspace. `cargo xtask ci` is everything that a change must pass; each of its steps is a chore too.
 
 mod build;
+mod lab;
 mod lines;
 mod ordinary;
 mod vm;
@@ -18,12 +19,13 @@ const OTHER_TARGET: &str = "aarch64-unknown-linux-gnu";
 type Chore = (&'static str, &'static str, fn() -> Result<()>);
 
 /// In the order of `ci`: what is quick to fail comes first, and cargo's own test results come last.
-const CHORES: [Chore; 7] = [
+const CHORES: [Chore; 8] = [
     ("fmt", "the code is formatted", fmt),
     ("clippy", "clippy has nothing to say", clippy),
     ("lines", "every lesson is short enough to be read", lines::count),
     ("aarch64", "it compiles for the other architecture", aarch64),
     ("check-book", "the book shows what is in the tree and what its commands print", check_book),
+    ("lab-test", "each lab's check fails without its mechanism, and alone", lab::test),
     ("test-user", "the tests pass for an ordinary user", ordinary::test),
     ("test", "the tests pass for the account that runs this", test),
 ];
@@ -36,6 +38,12 @@ fn main() -> ExitCode {
         ["book", ref options @ ..] => {
             let built = book(options);
             built.inspect_err(|error| eprintln!("xtask: book: {error:#}")).is_ok()
+        }
+        ["lab", ref words @ ..] => {
+            return lab::run(words).unwrap_or_else(|error| {
+                eprintln!("xtask: lab: {error:#}");
+                ExitCode::from(3)
+            });
         }
         ["vm", ref words @ ..] if !words.is_empty() => {
             return vm::run(words).unwrap_or_else(|error| {
@@ -59,6 +67,9 @@ fn usage() -> ExitCode {
     }
     println!(
         "\ncargo xtask vm [OPTIONS] -- COMMAND…  runs it in a virtual machine (--help: its options)"
+    );
+    println!(
+        "cargo xtask lab COMMAND  tasks for learners, and their grader (--help: its commands)"
     );
     println!("cargo xtask book [OPTION]  builds the book (--help: its options)");
     ExitCode::from(2)

@@ -48,6 +48,7 @@ fn serve(mut signals: Signals, command: Pid, pidfd: OwnedFd) -> Result<Exit> {
                 _ => {}
             }
         }
+        // LAB 01.6 orphans: collect whoever has ended; if it is the command, that is all
         while let Some((pid, exit)) = kernel::process::collect_any()? {
             if pid == command {
                 return Ok(exit);

@@ -85,6 +85,7 @@ impl Mechanism for KernelFiles {
         );
 
         let at = points.clone();
+        // LAB 01.2 proc: plan a step that mounts a new proc file system at its mount point
         plan.step(
             Phase::Mounts,
             "mount /proc",

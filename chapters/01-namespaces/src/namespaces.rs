@@ -10,16 +10,17 @@ use kernel::namespace::{self, Namespace};
 use std::rc::Rc;
 
 /// The namespaces of this chapter, in the order in which the book explains them.
-pub const NAMESPACES: [Namespace; 5] =
-    [Namespace::Uts, Namespace::Pid, Namespace::Mount, Namespace::Ipc, Namespace::Network];
+pub const NAMESPACES: &[Namespace] =
+    &[Namespace::Uts, Namespace::Pid, Namespace::Mount, Namespace::Ipc, Namespace::Network];
 
 /// The mechanism.
 pub struct Namespaces;
 
 impl Mechanism for Namespaces {
     fn prepare(&self, config: &Config, plan: &mut Plan) -> Result<()> {
-        plan.namespaces = NAMESPACES.into_iter().filter(|n| config.has_own(*n)).collect();
+        plan.namespaces = NAMESPACES.iter().copied().filter(|n| config.has_own(*n)).collect();
 
+        // LAB 01.1 name: plan a step that sets the host name, if the configuration has one
         if let Some(hostname) = config.hostname.clone() {
             plan.step(
                 Phase::Rooted,
@@ -28,6 +29,7 @@ impl Mechanism for Namespaces {
                 move || Ok(namespace::set_hostname(&hostname)?),
             );
         }
+        // LAB 01.5 loopback: plan a step that brings lo up, in a network of its own only
         if config.has_own(Namespace::Network) {
             plan.step(
                 Phase::Rooted,
@@ -51,6 +53,7 @@ impl Mechanism for Namespaces {
         let early =
             "one gives the right to join the others, the other takes in only later children";
         let late = "with the mount namespace come its root and its working directory";
+        // LAB 01.6 exec: plan the steps that join these namespaces; in which phases?
         for (phase, title, why, kinds) in [
             (Phase::Prepare, "join the user and the PID namespace", early, before),
             (Phase::Pivot, "join the other namespaces", late, after),

@@ -24,6 +24,7 @@ impl Mechanism for Command {
 fn steps(process: &Process, plan: &mut Plan) {
     let (pty, streams) = (plan.pty.clone(), std::mem::take(&mut plan.streams));
     let interactive = process.interactive;
+    // LAB 01.6 terminal: plan a step that takes a session, and then the streams
     plan.step(
         Phase::Rooted,
         "take a session and the standard streams",

@@ -26,6 +26,7 @@ impl Mechanism for RootFileSystem {
             },
         );
 
+        // LAB 01.3 private: let nothing that is mounted from here on reach the host
         plan.step(
             Phase::Mounts,
             "make every mount private",
@@ -33,6 +34,7 @@ impl Mechanism for RootFileSystem {
             || Ok(mount::make_tree_private(c"/")?),
         );
         let root = plan.root.clone();
+        // LAB 01.4 root: attach the root where pivot_root can take it, and go there
         plan.step(
             Phase::Mounts,
             "attach the root",
@@ -44,6 +46,7 @@ impl Mechanism for RootFileSystem {
             },
         );
 
+        // LAB 01.4 root: make it the root, and the old one unreachable
         plan.step(
             Phase::Pivot,
             "make it the root of this mount namespace",

@@ -1,7 +1,7 @@
 //! A program that runs while the test goes on: its output is collected as it comes, and it is killed and waited for at the
 //! end of the test, whether that passes or panics.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::process::{Child, ChildStdin, Command, ExitStatus};
 use std::sync::{Arc, Condvar, Mutex};
@@ -25,6 +25,22 @@ pub struct Running {
     patience: Duration,
 }
 
+/// A program that a test has just copied may be open for writing in a child that another test has forked and that has
+/// not become its program yet (ETXTBSY in execve(2)); a moment later it is not.
+fn spawn(command: &mut Command) -> std::io::Result<Child> {
+    let deadline = Instant::now() + crate::PATIENCE;
+    loop {
+        match command.spawn() {
+            Err(error)
+                if error.kind() == ErrorKind::ExecutableFileBusy && Instant::now() < deadline =>
+            {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            spawned => return spawned,
+        }
+    }
+}
+
 impl Running {
     #[track_caller]
     pub(crate) fn start(
@@ -33,7 +49,7 @@ impl Running {
         input: Option<(Vec<u8>, bool)>,
         patience: Duration,
     ) -> Running {
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{shown}: {error}"));
+        let mut child = spawn(command).unwrap_or_else(|error| panic!("{shown}: {error}"));
         let mut stdin = child.stdin.take();
         let writer = match input {
             // In a thread of its own: a program that writes before it has read everything would block both.

@@ -1,0 +1,195 @@
+//! A learner's copy: a workspace of its own with everything that a chapter and its grader need, in which the bodies that
+//! the tasks ask for are holes. It compiles offline, with the same Cargo.lock.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::catalog::{Chapter, Check, Task};
+use crate::hole::{Cut, Hole};
+use crate::learner::{self, LAB};
+
+/// What is copied. The rest is not needed: benchmarks, the book, virtual machines, later chapters.
+const PARTS: [&str; 10] = [
+    ".cargo",
+    ".gitignore",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "labs",
+    "rustfmt.toml",
+    "support",
+    "xtask",
+];
+
+const MEMBERS: &str = r#"members = ["chapters/*", "support/*", "xtask", "labs"]"#;
+
+/// Holes leave names unused, and only those; what else a compiler says is about the learner's own code.
+const LINTS: &str = "[workspace.lints.rust]\ndead_code = \"allow\"\nunused_imports = \"allow\"\n\
+                     unused_mut = \"allow\"\nunused_variables = \"allow\"\n";
+
+/// What is half done as root must not reach the machine. Without root it cannot: the lab box is in between.
+const RUNNER: &str = r#"
+# What cargo runs of the chapter's, it runs where half of a container does no harm.
+[target.'cfg(target_os = "linux")']
+runner = [".lab/disposable"]
+"#;
+
+const DISPOSABLE: &str = r#"#!/bin/sh
+# Runs a program; the chapter's binary, as root, with mounts and a host name that nobody else sees. A container that is
+# half done could otherwise rename this machine, or put another root in front of everybody's files.
+case $1 in
+*/minidock-*) [ "$(id -u)" = 0 ] && exec unshare --mount --uts --propagation private -- "$@" ;;
+esac
+exec "$@"
+"#;
+
+/// Makes the copy.
+pub(crate) fn make(chapter: &Chapter, to: &Path) -> Result<()> {
+    ensure!(
+        !crate::tree().join(LAB).exists(),
+        "this is a learner's copy; make another one in the tree"
+    );
+    ensure!(!to.exists(), "{} exists already; name a new directory", to.display());
+    for part in PARTS {
+        let from = crate::tree().join(part);
+        if from.exists() {
+            copy(&from, &to.join(part))?;
+        }
+    }
+    for entry in fs::read_dir(crate::tree().join("chapters")).context("cannot list the chapters")? {
+        let entry = entry?;
+        // Each begins with its number.
+        if entry.file_name().to_string_lossy().get(..2) <= Some(&chapter.number) {
+            copy(&entry.path(), &to.join("chapters").join(entry.file_name()))?;
+        }
+    }
+    change(&to.join("Cargo.toml"), |text| {
+        let members = text.lines().find(|line| line.starts_with("members = ")).unwrap_or("");
+        text.replace(members, MEMBERS).replace("[workspace.lints.rust]\n", LINTS)
+    })?;
+    // A release build takes far longer, and a learner builds often.
+    change(&to.join(".cargo/config.toml"), |text| text.replace("--release ", "") + RUNNER)?;
+    write(&to.join("README.md"), &crate::report::readme(chapter))?;
+    let lab = to.join(LAB);
+    write(&lab.join(learner::CHAPTER), &format!("{}\n", chapter.number))?;
+    write(&lab.join("disposable"), DISPOSABLE)?;
+    fs::set_permissions(lab.join("disposable"), Permissions::from_mode(0o755))?;
+    for (file, text) in with_holes(chapter, |_, _| true)? {
+        write(&lab.join(learner::SOLUTION).join(&file), &whole(&file)?)?;
+        write(&to.join(file), &text)?;
+    }
+    Ok(())
+}
+
+/// The files that lack something when these checks' bodies are out.
+pub(crate) fn with_holes(
+    chapter: &Chapter,
+    out: impl Fn(&Task, &Check) -> bool,
+) -> Result<BTreeMap<String, String>> {
+    let mut files = BTreeMap::new();
+    for (task, check) in chapter.checks().filter(|(task, check)| out(task, check)) {
+        cut(task, check, &mut files)?;
+    }
+    Ok(files)
+}
+
+/// The bodies of one check, each cut out of a file that is whole otherwise.
+pub(crate) fn cuts(task: &Task, check: &Check) -> Result<Vec<(String, Cut)>> {
+    let cut = |(index, hole): (usize, &Hole)| {
+        let cut = hole.cut(&whole(&hole.file)?, &name(task, check), nth(check, index))?;
+        Ok((hole.file.clone(), cut))
+    };
+    check.holes.iter().enumerate().map(cut).collect()
+}
+
+/// Takes them out of files that may have lost others before.
+fn cut(task: &Task, check: &Check, files: &mut BTreeMap<String, String>) -> Result<()> {
+    for (index, hole) in check.holes.iter().enumerate() {
+        let before = files.get(&hole.file).cloned();
+        let before = before.map_or_else(|| whole(&hole.file), Ok)?;
+        let cut = hole.cut(&before, &name(task, check), nth(check, index))?;
+        files.insert(hole.file.clone(), cut.text);
+    }
+    Ok(())
+}
+
+/// As the marks say it.
+fn name(task: &Task, check: &Check) -> String {
+    format!("{} {}", task.id, check.name)
+}
+
+/// A hole's number among those of the same file: that of its mark, which stays when the body goes.
+fn nth(check: &Check, index: usize) -> usize {
+    check.holes[..index].iter().filter(|hole| hole.file == check.holes[index].file).count()
+}
+
+/// A file as the tree has it, also when this program was built in a learner's copy.
+pub(crate) fn whole(file: &str) -> Result<String> {
+    let kept = crate::tree().join(LAB).join(learner::SOLUTION).join(file);
+    let path = if kept.exists() { kept } else { crate::tree().join(file) };
+    fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let about =
+        fs::symlink_metadata(from).with_context(|| format!("cannot read {}", from.display()))?;
+    if !about.is_dir() {
+        if let Some(parent) = to.parent() {
+            fs::create_dir_all(parent)
+                .with_context(|| format!("cannot make {}", parent.display()))?;
+        }
+        fs::copy(from, to)
+            .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+        return Ok(());
+    }
+    for entry in fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))? {
+        let entry = entry?;
+        if entry.file_name() != "target" {
+            copy(&entry.path(), &to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
+}
+
+fn change(file: &Path, by: impl FnOnce(String) -> String) -> Result<()> {
+    let text =
+        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    write(file, &by(text))
+}
+
+pub(crate) fn write(file: &Path, text: &str) -> Result<()> {
+    if let Some(parent) = file.parent() {
+        fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+    }
+    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_body_is_found_in_the_tree_alone_and_together() {
+        if !crate::tree_is_readable() {
+            return;
+        }
+        for chapter in Chapter::all().unwrap() {
+            for (task, check) in chapter.checks() {
+                assert_eq!(cuts(task, check).unwrap().len(), check.holes.len());
+                for mutant in &check.mutants {
+                    for edit in &mutant.edits {
+                        edit.apply(&whole(&edit.file).unwrap()).unwrap();
+                    }
+                }
+            }
+            for (file, text) in with_holes(&chapter, |_, _| true).unwrap() {
+                assert_ne!(whole(&file).unwrap(), text, "{file}");
+            }
+        }
+    }
+}
