@@ -7,11 +7,15 @@ use nix::sched::{CloneFlags, unshare};
 use std::ffi::CString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The command that every participant runs.
 pub const COMMAND: &str = "/bin/true";
+/// The static program that says a line and ends its machine, or its container: also a virtual
+/// machine's first process.
+pub const PROBE: &str = "/probe";
 
 /// Directories for the benchmark's files.
 pub struct Ground {
@@ -47,7 +51,7 @@ impl Ground {
         self.directory.join(name)
     }
 
-    /// The host's /bin/true with the libraries it needs at the same places, the loader's index of
+    /// /probe, and the host's /bin/true with the libraries it needs at the same places, the loader's index of
     /// them, and directories to mount on.
     fn make_root(&self) -> Result<()> {
         for name in ["proc", "sys", "dev"] {
@@ -61,6 +65,9 @@ impl Ground {
             fs::create_dir_all(copy.parent().context("a file has a directory")?)?;
             fs::copy(&file, copy).with_context(|| format!("copy {}", file.display()))?;
         }
+        let probe = self.path("root/probe");
+        fs::write(&probe, probe::PROGRAM)?;
+        fs::set_permissions(&probe, fs::Permissions::from_mode(0o755))?;
         Ok(())
     }
 }

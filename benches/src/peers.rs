@@ -1,5 +1,5 @@
-//! Who takes part in `run /bin/true`: ours, the floor below it, and what others use. A program that
-//! is not installed is named with its remedy and has no row.
+//! The commands of the ladder's rungs: ours, the floor below it, and what others use. A program that
+//! is not installed is a reason, with its remedy.
 
 use crate::bundle::{self, paths};
 use crate::ground::{COMMAND, Ground};
@@ -9,36 +9,105 @@ use namespaces::engine::masked::{MASKED, READ_ONLY_PATHS};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use testkit::peer;
 
-/// Everything else is set in relation to this one.
-pub const OURS: &str = "minidock-01";
-/// The plain C program.
-pub const FLOOR: &str = "floor";
-/// bubblewrap as one types it, with fewer files and an init of its own.
-pub const BWRAP: &str = "bwrap";
-/// runc on an equivalent bundle.
-pub const RUNC: &str = "runc";
+/// A command line, or why there is none.
+pub enum Made {
+    /// The first word is the program's path.
+    Words(Vec<OsString>),
+    /// The reason, and the remedy.
+    Absent(String),
+}
 
-/// All that are there, in the order of the table.
+/// The command without anything around it.
 ///
 /// # Errors
-/// If one cannot be prepared, or fails when it is run once.
-pub fn all(ground: &Ground) -> Result<Vec<Participant>> {
-    let found = [
-        Some(Participant::new("true", [COMMAND])?),
-        unshare()?,
-        compiled(ground, "floor.c")?
-            .map(|floor| Participant::new(FLOOR, [floor, ground.root(), COMMAND.into()]))
-            .transpose()?,
-        Some(minidock(ground)?),
-        bwrap(ground, BWRAP, &[])?,
-        bwrap(ground, "bwrap, same work", &same_work())?,
-        runc(ground)?,
-    ];
-    let found: Vec<Participant> = found.into_iter().flatten().collect();
-    found.iter().try_for_each(Participant::check)?;
-    Ok(found)
+/// None.
+pub fn host(_ground: &Ground) -> Result<Made> {
+    Ok(Made::Words(vec![COMMAND.into()]))
+}
+
+/// `minidock-NN run DIR COMMAND…`.
+///
+/// # Errors
+/// None: testkit ends the program if the chapter cannot be built.
+pub fn minidock(chapter: u8, ground: &Ground, command: &[&str]) -> Result<Made> {
+    Ok(Made::Words(run_minidock(chapter, &[], ground, command)))
+}
+
+/// minidock-02 with these options. Where it may make no group it goes without one, unless it is
+/// asked for a name: then this would be no rung.
+///
+/// # Errors
+/// If /dev/null cannot be opened.
+pub fn grouped(ground: &Ground, options: &[&str]) -> Result<Made> {
+    let name = group_name();
+    if let Err(error) = Participant::new("", minidock_02(ground, &["--name", &name]))?.check() {
+        return Ok(Made::Absent(format!("{error:#}")));
+    }
+    Ok(Made::Words(minidock_02(ground, options)))
+}
+
+fn minidock_02(ground: &Ground, options: &[&str]) -> Vec<OsString> {
+    run_minidock(2, options, ground, &[COMMAND])
+}
+
+/// `minidock-NN run OPTION… DIR COMMAND…`
+pub fn run_minidock(
+    chapter: u8,
+    options: &[&str],
+    ground: &Ground,
+    command: &[&str],
+) -> Vec<OsString> {
+    let mut words = vec![testkit::binary(chapter).into(), "run".into()];
+    words.extend(options.iter().map(OsString::from));
+    words.push(ground.root().into());
+    words.extend(command.iter().map(OsString::from));
+    words
+}
+
+/// What a container of ours is called that needs a name.
+pub fn group_name() -> String {
+    format!("minidock-bench-{}", std::process::id())
+}
+
+/// The plain C program.
+///
+/// # Errors
+/// If the compiler refuses it.
+pub fn floor(ground: &Ground) -> Result<Made> {
+    let words = [ground.root().into(), COMMAND.into()];
+    Ok(made(compiled(ground, "floor.c")?, COMPILER, words))
+}
+
+/// A child in these new namespaces, by `peers/clone.c`.
+///
+/// # Errors
+/// If the compiler refuses it.
+pub fn clone(ground: &Ground, namespaces: &str) -> Result<Made> {
+    let words = [namespaces, COMMAND].map(OsString::from);
+    Ok(made(compiled(ground, "clone.c")?, COMPILER, words))
+}
+
+fn made(
+    program: Option<PathBuf>,
+    (name, remedy): Peer,
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Made {
+    match program {
+        Some(program) => Made::Words([program.into()].into_iter().chain(arguments).collect()),
+        None => Made::Absent(format!("{name} is not installed: {remedy}")),
+    }
+}
+
+/// A program, and how it is installed.
+type Peer = (&'static str, &'static str);
+const COMPILER: Peer = ("cc", "apt install gcc libc6-dev");
+const UNSHARE: Peer = ("unshare", "apt install util-linux");
+const BWRAP: Peer = ("bwrap", "apt install bubblewrap");
+const RUNC: Peer = ("runc", "apt install runc");
+
+fn find((name, remedy): Peer) -> Option<PathBuf> {
+    testkit::peer(name, remedy)
 }
 
 /// Compiles a program of `peers/` as a distribution would; `None` without a compiler.
@@ -46,10 +115,11 @@ pub fn all(ground: &Ground) -> Result<Vec<Participant>> {
 /// # Errors
 /// If the compiler refuses it.
 pub fn compiled(ground: &Ground, source: &str) -> Result<Option<PathBuf>> {
-    let Some(compiler) = peer("cc", "install a C compiler: apt install gcc libc6-dev") else {
-        return Ok(None);
-    };
+    let Some(compiler) = find(COMPILER) else { return Ok(None) };
     let program = ground.path(source.trim_end_matches(".c"));
+    if program.exists() {
+        return Ok(Some(program));
+    }
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(source);
     let mut command = Command::new(compiler);
     command.args(["-std=gnu11", "-O2", "-Wall", "-Wextra", "-o"]);
@@ -58,29 +128,37 @@ pub fn compiled(ground: &Ground, source: &str) -> Result<Option<PathBuf>> {
     Ok(Some(program))
 }
 
-fn minidock(ground: &Ground) -> Result<Participant> {
-    let words = [testkit::binary(1), "run".into(), ground.root(), COMMAND.into()];
-    Participant::new(OURS, words)
+/// unshare(1) with the same namespaces, and no more: the host's own root and files.
+///
+/// # Errors
+/// None.
+pub fn unshare(_ground: &Ground) -> Result<Made> {
+    let words = ["-u", "-i", "-n", "-m", "-p", "-f", COMMAND].map(OsString::from);
+    Ok(made(find(UNSHARE), UNSHARE, words))
 }
 
-/// The same namespaces, and no more: the host's own root and files.
-fn unshare() -> Result<Option<Participant>> {
-    peer("unshare", "apt install util-linux")
-        .map(|unshare| {
-            let words = ["-u", "-i", "-n", "-m", "-p", "-f", COMMAND].map(OsString::from);
-            Participant::new("unshare", [unshare.into()].into_iter().chain(words))
-        })
-        .transpose()
+/// bubblewrap as one types it, with fewer files and an init of its own.
+///
+/// # Errors
+/// None.
+pub fn bwrap(ground: &Ground) -> Result<Made> {
+    bwrap_with(ground, &[])
 }
 
-fn bwrap(ground: &Ground, name: &'static str, more: &[&str]) -> Result<Option<Participant>> {
-    let Some(bwrap) = peer("bwrap", "apt install bubblewrap") else { return Ok(None) };
-    let mut words = vec![bwrap.into(), "--unshare-all".into(), "--bind".into()];
-    words.extend([ground.root().into(), OsString::from("/")]);
-    words.extend(["--proc", "/proc", "--dev", "/dev"].map(OsString::from));
+/// bubblewrap, made to do what minidock-01 does.
+///
+/// # Errors
+/// None.
+pub fn bwrap_same_work(ground: &Ground) -> Result<Made> {
+    bwrap_with(ground, &same_work())
+}
+
+fn bwrap_with(ground: &Ground, more: &[&str]) -> Result<Made> {
+    let mut words = vec!["--unshare-all".into(), "--bind".into(), ground.root().into()];
+    words.extend(["/", "--proc", "/proc", "--dev", "/dev"].map(OsString::from));
     words.extend(more.iter().map(OsString::from));
     words.push(COMMAND.into());
-    Participant::new(name, words).map(Some)
+    Ok(made(find(BWRAP), BWRAP, words))
 }
 
 /// What makes bubblewrap do what minidock-01 does by itself. As PID 1 the command has no init above
@@ -106,23 +184,23 @@ fn same_work() -> Vec<&'static str> {
     words
 }
 
-/// Where cgroups are of version 1, runc makes a group in each hierarchy and removes it at the end;
-/// it cannot do without.
-fn runc(ground: &Ground) -> Result<Option<Participant>> {
-    let Some(runc) = peer("runc", "apt install runc") else { return Ok(None) };
+/// runc on an equivalent bundle. Where cgroups are of version 1, it makes a group in each hierarchy
+/// and removes it at the end; it cannot do without.
+///
+/// # Errors
+/// If the bundle cannot be written.
+pub fn runc(ground: &Ground) -> Result<Made> {
     let directory = ground.path("bundle");
     std::fs::create_dir_all(&directory)?;
     let config = bundle::config(&ground.root())?.to_string();
     std::fs::write(directory.join("config.json"), config)?;
-    let id = format!("minidock-bench-{}", std::process::id());
-    let words: [OsString; 7] = [
-        runc.into(),
+    let words: [OsString; 6] = [
         "--root".into(),
         ground.path("runc").into(),
         "run".into(),
         "--bundle".into(),
         directory.into(),
-        id.into(),
+        group_name().into(),
     ];
-    Participant::new(RUNC, words).map(Some)
+    Ok(made(find(RUNC), RUNC, words))
 }

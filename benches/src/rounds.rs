@@ -4,45 +4,67 @@
 
 use crate::participant::Participant;
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Each participant's times, in the order of `participants`.
+/// Who rests before each run takes part in every so many rounds only: the rests take longer than all
+/// the runs together.
+const RARELY: usize = 4;
+
+/// How often somebody runs in so many rounds.
+pub fn runs(rounds: usize, rests: bool) -> usize {
+    if rests { rounds.div_ceil(RARELY) } else { rounds }
+}
+
+/// Each participant's times, in the order of `participants`; `progress` is told each tenth.
 ///
 /// # Errors
 /// If a run fails.
-pub fn run(participants: &mut [Participant], rounds: usize) -> Result<Vec<Times>> {
+pub fn run(
+    participants: &mut [Participant],
+    rounds: usize,
+    mut progress: impl FnMut(&str),
+) -> Result<Vec<Times>> {
     let mut order: Vec<usize> = (0..participants.len()).collect();
     let mut times = vec![Vec::with_capacity(rounds); participants.len()];
     let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
-    for _ in 0..rounds {
+    for round in 0..rounds {
+        if round.is_multiple_of(rounds.div_ceil(10)) {
+            progress(&format!("round {} of {rounds}", round + 1));
+        }
         chance.shuffle(&mut order);
         for &index in &order {
+            if participants[index].rests() && !round.is_multiple_of(RARELY) {
+                continue;
+            }
             times[index].push(participants[index].time()?);
         }
     }
     Ok(times.into_iter().map(Times::of).collect())
 }
 
-/// What is told of many runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is told of many runs: microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Times {
-    /// Half of them took less.
-    pub median: Duration,
-    /// Nineteen of twenty took no more.
-    pub p95: Duration,
-    /// The one that nothing disturbed.
-    pub minimum: Duration,
-    /// How many.
+    /// How many runs.
     pub count: usize,
+    /// Half of them took less.
+    pub median: u64,
+    /// Nineteen of twenty took no more.
+    pub p95: u64,
+    /// The one that nothing disturbed.
+    pub min: u64,
 }
 
 impl Times {
-    fn of(mut times: Vec<Duration>) -> Times {
+    /// The ranks of at least one time.
+    pub fn of(mut times: Vec<Duration>) -> Times {
         times.sort_unstable();
         let count = times.len();
         // The nearest rank: a time that was really measured.
-        let at = |percent: usize| times[(count * percent).div_ceil(100) - 1];
-        Times { median: at(50), p95: at(95), minimum: times[0], count }
+        let at =
+            |percent: usize| times[(count * percent).div_ceil(100).max(1) - 1].as_micros() as u64;
+        Times { count, median: at(50), p95: at(95), min: at(0) }
     }
 }
 
@@ -73,9 +95,20 @@ mod tests {
     fn times_are_told_by_their_ranks() {
         let millis = |millis| Duration::from_millis(millis);
         let times = Times::of((1..=100).rev().map(millis).collect());
-        let told = (times.median, times.p95, times.minimum, times.count);
-        assert_eq!(told, (millis(50), millis(95), millis(1), 100));
-        assert_eq!(Times::of(vec![millis(7)]).p95, millis(7));
+        assert_eq!(times, Times { count: 100, median: 50_000, p95: 95_000, min: 1000 });
+        assert_eq!(Times::of(vec![millis(7)]).p95, 7000);
+    }
+
+    #[test]
+    fn who_rests_takes_part_rarely_and_who_does_not_always() {
+        let telling = |name| {
+            let telling = Participant::new(name, ["/bin/sh", "-c", "echo 1"]).unwrap();
+            telling.until(crate::participant::Until::Told)
+        };
+        let rested = telling("rested").after_idle(Duration::from_millis(1));
+        let times = run(&mut [telling("always"), rested], 5, |_| {}).unwrap();
+        assert_eq!((times[0].count, times[1].count), (5, 2));
+        assert_eq!((runs(5, false), runs(5, true)), (5, 2));
     }
 
     #[test]

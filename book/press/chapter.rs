@@ -66,7 +66,14 @@ pub(crate) fn page(tree: &Tree, all: &[String], index: usize, used: &mut Used) -
 fn list(main: &str) -> Result<Vec<String>> {
     let function = item::find(main, Wanted::Item("fn mechanisms"))?.text;
     let made = Regex::new(r"Box::new\((\w+)")?;
-    let names: Vec<String> = made.captures_iter(&function).map(|name| name[1].to_owned()).collect();
+    // One that was made before, as others need it too, is a parameter: its type is the name.
+    let named = |word: &str| -> Result<String> {
+        let parameter = Regex::new(&format!(r"\b{word}: (\w+)"))?;
+        let kind = parameter.captures(&function).map(|parts| parts[1].to_owned());
+        Ok(kind.unwrap_or_else(|| word.to_owned()))
+    };
+    let names =
+        made.captures_iter(&function).map(|word| named(&word[1])).collect::<Result<Vec<_>>>()?;
     ensure!(!names.is_empty(), "fn mechanisms lists none");
     Ok(names)
 }
@@ -165,6 +172,12 @@ mod tests {
         }
         assert!(!page.contains("join the other namespaces"), "that is a step of exec");
         assert!(!page.contains("open a terminal in the container"), "that is a step of exec");
+    }
+
+    #[test]
+    fn a_mechanism_that_is_handed_over_is_known_by_its_type() {
+        let main = "fn mechanisms(b: Beta) -> Vec<Box<dyn M>> {\n    vec![Box::new(Alpha), Box::new(b)]\n}\n";
+        assert_eq!(list(main).unwrap(), ["Alpha", "Beta"]);
     }
 
     #[test]

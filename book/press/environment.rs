@@ -3,6 +3,8 @@
 
 use crate::tree::Tree;
 use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -13,28 +15,30 @@ use std::time::Duration;
 /// Far longer than any command of the book takes on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The chapters' programs and examples, as a reader builds them.
+/// The chapters' programs and examples and the labs' grader, as a reader builds them.
 pub(crate) struct Programs(Vec<PathBuf>);
 
 impl Programs {
-    /// Has cargo build them: programs as `cargo minidock` does, examples as `cargo build` does.
+    /// Has cargo build them: programs as `cargo minidock` does, examples as `cargo build` does,
+    /// and the grader as `cargo xtask lab` does.
     pub(crate) fn build(tree: &Tree) -> Result<Programs> {
-        let mut programs = cargo_build(tree, &["--release", "--bins"])?;
-        programs.extend(cargo_build(tree, &["--examples"])?);
+        let mut programs = cargo_build(tree, "ch*", &["--release", "--bins"])?;
+        programs.extend(cargo_build(tree, "ch*", &["--examples"])?);
+        programs.extend(cargo_build(tree, "labs", &["--bins"])?);
         Ok(Programs(programs))
     }
 }
 
 /// The executables that cargo says it has built.
-fn cargo_build(tree: &Tree, what: &[&str]) -> Result<Vec<PathBuf>> {
+fn cargo_build(tree: &Tree, package: &str, what: &[&str]) -> Result<Vec<PathBuf>> {
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--package", "ch*", "--message-format=json-render-diagnostics"])
+        .args(["build", "--package", package, "--message-format=json-render-diagnostics"])
         .args(what)
         .current_dir(tree.path(""))
         .stderr(Stdio::inherit())
         .output()
         .context("cannot start cargo")?;
-    ensure!(output.status.success(), "the chapters' programs cannot be built");
+    ensure!(output.status.success(), "the programs of {package} cannot be built");
     let messages = String::from_utf8(output.stdout).context("cargo's messages are no text")?;
     let executable = |line: &str| {
         let message: Value = serde_json::from_str(line).ok()?;
@@ -54,10 +58,21 @@ impl Environment {
     /// Starts one.
     ///
     /// # Errors
-    /// Making a mount namespace and the rest takes root, and unshare(1), ip(8) and bash(1).
+    /// Making a mount namespace and the rest takes root, control groups that can limit memory and
+    /// processes, and bash(1), unshare(1), ip(8) and perl(1).
     pub(crate) fn start(tree: &Tree, programs: &Programs) -> Result<Environment> {
-        let mut shell = Command::new("unshare")
-            .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--fork", "--kill-child"])
+        let mut shell = Command::new("bash")
+            .arg(tree.path("book/limits.sh"))
+            .args([
+                "unshare",
+                "--mount",
+                "--uts",
+                "--ipc",
+                "--net",
+                "--pid",
+                "--fork",
+                "--kill-child",
+            ])
             .args(["--mount-proc", "--propagation", "private", "bash"])
             .arg(tree.path("book/environment.sh"))
             .args(&programs.0)
@@ -70,7 +85,7 @@ impl Environment {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .context("cannot start unshare(1): install util-linux")?;
+            .context("cannot start bash(1)")?;
         let commands = shell.stdin.take().context("no pipe")?;
         let mut told = BufReader::new(shell.stdout.take().context("no pipe")?);
         let (sender, outputs) = mpsc::channel();
@@ -110,8 +125,9 @@ impl Environment {
 
 impl Drop for Environment {
     fn drop(&mut self) {
-        // unshare takes its PID namespace with it. It fails only if it has ended by itself.
-        let _ended = self.shell.kill();
+        // limits.sh kills what it has started, which takes its PID namespace with it, and removes the
+        // groups. It cannot be told only if it has ended by itself.
+        let _told = kill(Pid::from_raw(self.shell.id() as i32), Signal::SIGTERM);
         let _collected = self.shell.wait();
     }
 }

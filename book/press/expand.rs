@@ -3,6 +3,7 @@
 
 use crate::figure;
 use crate::item::{self, Wanted};
+use crate::tasks;
 use crate::tree::Tree;
 use anyhow::{Context, Result, bail, ensure};
 use regex::{Captures, Regex};
@@ -75,7 +76,7 @@ static DIRECTIVE: LazyLock<Regex> = LazyLock::new(|| {
 
 fn directive(tree: &Tree, name: &str, line: &str, used: &mut Used) -> Result<String> {
     let Some(parts) = DIRECTIVE.captures(line.trim_end()) else {
-        bail!("`{line}` is not {{{{#item FILE NAME}}}}, #step, #anchor, #file or #figure");
+        bail!("`{line}` is not {{{{#item FILE NAME}}}}, #step, #anchor, #file, #tasks or #figure");
     };
     let (kind, first) = (&parts[1], &parts[2]);
     let rest = parts.get(3).map(|rest| rest.as_str().trim());
@@ -84,6 +85,7 @@ fn directive(tree: &Tree, name: &str, line: &str, used: &mut Used) -> Result<Str
             used.figures.insert(first.to_owned());
             return figure::draw(tree, first);
         }
+        ("tasks", None) => return tasks::list(tree, first),
         ("file", None) => Wanted::File,
         ("item", Some(item)) => Wanted::Item(item),
         ("step", Some(title)) => Wanted::Step(title),

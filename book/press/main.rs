@@ -10,6 +10,7 @@ mod links;
 mod redact;
 mod render;
 mod serve;
+mod tasks;
 mod transcript;
 mod tree;
 

@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 /// The directory of the pages, in the repository.
 pub(crate) const PAGES: &str = "book/src";
 
+/// What book.toml adds to mdBook's own theme.
+const THEME: [&str; 2] = ["book.css", "keyboard.js"];
+
 /// Builds the book and returns the directory that it is in.
 pub(crate) fn build(tree: &Tree) -> Result<PathBuf> {
     let pages = finished(tree)?;
@@ -22,7 +25,9 @@ pub(crate) fn build(tree: &Tree) -> Result<PathBuf> {
     for (name, text) in &pages {
         write(&work.join("src").join(name), text)?;
     }
-    write(&work.join("book.css"), &tree.read("book/theme/book.css")?)?;
+    for name in THEME {
+        write(&work.join(name), &tree.read(&format!("book/theme/{name}"))?)?;
+    }
     let mut config = Config::from_disk(tree.path("book/book.toml"))?;
     config.build.build_dir = output.clone();
     MDBook::load_with_config(&work, config)?.build()?;
@@ -54,7 +59,9 @@ fn finished(tree: &Tree) -> Result<Vec<(String, String)>> {
     nothing_unused(tree, &used)?;
     for file in &used.files {
         let text = fenced(language_of(file), tree.read(file)?.trim_end());
-        pages.push((listing(file), format!("# {}\n\n`{file}`\n\n{text}\n", short(file))));
+        // On a narrow screen a path is broken between names.
+        let title = short(file).replace('/', "/<wbr>");
+        pages.push((listing(file), format!("# {title}\n\n`{file}`\n\n{text}\n")));
     }
     let summary = pages.iter_mut().find(|(name, _)| name == "SUMMARY.md");
     let (_, summary) = summary.context("there is no SUMMARY.md")?;

@@ -55,6 +55,9 @@ pub(crate) struct Check {
     pub(crate) holes: Vec<Hole>,
     /// A part of what the grader has to say to whoever leaves it out.
     pub(crate) helps: String,
+    /// Checks that cannot pass without it either, `02.2 memory`: what rests on it, or all of a task, `02.2`.
+    #[serde(default)]
+    pub(crate) carries: Vec<String>,
     /// Other known wrong solutions, each of which fails this check alone.
     #[serde(default)]
     pub(crate) mutants: Vec<Mutant>,

@@ -1,5 +1,6 @@
 //! Runs checks, each on a disposable host of its own: mount, UTS, IPC, network and PID namespaces (and, without root, a
-//! user namespace) that end with it. What a half-done container does to "the host", it does to that one.
+//! user namespace) that end with it, and from chapter 02 on control groups, which go with it. What a half-done container
+//! does to "the host", it does to that one.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
@@ -11,9 +12,21 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::{Check, Task};
 use crate::checks;
 use crate::checks::subject::Subject;
+use crate::ground::Ground;
 
 /// Far longer than any check takes: what waits longer has met a solution that never ends.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Enters the groups that are named before `--`. As process 1 the shell stays: it collects orphans, as a host's init does.
+const HOST: &str = r#"
+while test "$1" != --; do echo 0 > "$1" || exit 3; shift; done
+shift
+"$@"
+exit $?
+"#;
+
+/// The first chapter whose containers have control groups.
+const WITH_GROUPS: &str = "02";
 
 /// What became of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,14 +93,25 @@ pub(crate) fn environment() -> Result<(), String> {
 pub(crate) fn grade(task: &Task, check: &Check, binary: &Path) -> Result<Graded> {
     let own = std::env::current_exe().context("where this program is")?;
     let start = Instant::now();
-    // As process 1 the shell stays: it collects orphans, as a host's init does.
-    let session = testkit::outer(r#""$@"; exit $?"#)
+    let ground = (&task.id[..2] >= WITH_GROUPS).then(Ground::make).transpose();
+    let entries = match &ground {
+        Ok(ground) => ground.iter().flat_map(Ground::entries).collect(),
+        Err(_) => Vec::new(),
+    };
+    let session = testkit::outer(HOST)
+        .args(entries)
+        .arg("--")
         .arg(own)
         .args(["grade", &task.id, &check.name])
         .arg(binary)
         .patience(PATIENCE);
-    let verdict = match quietly(|| session.run()) {
-        Ok(session) => serde_json::from_slice(session.bytes()).unwrap_or_else(|_| {
+    let verdict = match quietly(|| ground.map(|_kept| session.run())) {
+        Ok(Err(verdict)) => verdict,
+        Ok(Ok(session)) if session.status().code() == Some(i32::from(crate::ENVIRONMENT)) => {
+            let remedy = "be root, or start it in a control group that was delegated to you";
+            Verdict::skip(&format!("the check's groups: {}", session.errors().trim()), remedy)
+        }
+        Ok(Ok(session)) => serde_json::from_slice(session.bytes()).unwrap_or_else(|_| {
             let help = "run it by hand, as `look` says; the checks cannot tell more";
             Verdict::fail("it took the grader along", &session.to_string(), help)
         }),

@@ -7,6 +7,7 @@ mod catalog;
 mod checks;
 mod copy;
 mod grade;
+mod ground;
 mod hint;
 mod hole;
 mod learner;

@@ -1,4 +1,4 @@
-//! Virtual machines: a command in one, and what starting one costs.
+//! Virtual machines: a command in one, and the least that one can be; `benches` measures their start.
 //!
 //! The kernel is a distribution's or the reader's own, the machine QEMU's. Nothing is installed, no module is
 //! loaded on this machine, and nothing needs root.
@@ -16,6 +16,5 @@ pub mod machine;
 pub mod modules;
 pub mod qemu;
 pub mod root;
-pub mod rung;
 #[cfg(target_arch = "x86_64")]
 mod tsc;

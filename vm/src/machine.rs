@@ -10,6 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use console::failure::Failure;
+use serde::{Deserialize, Serialize};
 
 /// QEMU for this architecture.
 pub const QEMU: &str =
@@ -55,7 +56,8 @@ impl Machine {
 }
 
 /// Who executes the guest's instructions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Accelerator {
     /// The processor.
     Kvm,

@@ -1,4 +1,4 @@
-//! `vm run COMMAND`, `vm rung`; and as the first process of a guest, its init.
+//! `vm run COMMAND`; and as the first process of a guest, its init.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -13,9 +13,8 @@ use vm::exec::{Request, run};
 use vm::job::INIT;
 use vm::linux::Linux;
 use vm::machine::Machine;
-use vm::rung::{self, Outcome, Row};
 
-/// Commands in a virtual machine, and what its start costs.
+/// Commands in a virtual machine.
 #[derive(Parser)]
 #[command(name = "vm")]
 struct CommandLine {
@@ -27,15 +26,6 @@ struct CommandLine {
 enum Verb {
     /// Run a command in a virtual machine; its output and exit code are the command's
     Run(Run),
-    /// Measure the start of virtual machines
-    Rung {
-        /// Few starts
-        #[arg(long)]
-        quick: bool,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
 }
 
 #[derive(Args)]
@@ -81,7 +71,6 @@ fn main() -> ExitCode {
         |_| OURS,
         |line: CommandLine| match line.verb {
             Verb::Run(options) => run_command(options),
-            Verb::Rung { quick, json } => show_rung(quick, json),
         },
     )
 }
@@ -114,29 +103,6 @@ fn chapters() -> Vec<(OsString, PathBuf)> {
         Some((format!("minidock-{number}").into(), path.into()))
     });
     named.collect()
-}
-
-fn show_rung(quick: bool, json: bool) -> Result<u8> {
-    let rows = rung::measure(quick, |next| eprintln!("vm: {next}"));
-    if json {
-        console::print(serde_json::to_string_pretty(&rows)? + "\n")?;
-    } else {
-        let lines: Vec<String> = rows.iter().map(line).collect();
-        console::print(lines.concat())?;
-    }
-    Ok(0)
-}
-
-fn line(row: &Row) -> String {
-    let what = match &row.result {
-        Outcome::Measured { samples, median, p95, min } => {
-            let millis = |micros: &u64| *micros as f64 / 1e3;
-            let (median, p95, min) = (millis(median), millis(p95), millis(min));
-            format!("median {median:.2} ms, p95 {p95:.2} ms, minimum {min:.2} ms of {samples}")
-        }
-        Outcome::NotMeasured { not_measured } => format!("not measured: {not_measured}"),
-    };
-    format!("{} ({}): {what}\n", row.name, row.accelerator)
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {

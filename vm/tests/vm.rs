@@ -121,28 +121,6 @@ fn modules_come_after_what_they_need() {
     }
 }
 
-#[test]
-fn every_rung_has_a_number_or_a_reason() {
-    let Some(linux) = ready() else { return };
-    let output = program(VM).words("rung --quick --json").patience(PATIENCE).run();
-    output.success();
-    let rows: Vec<serde_json::Value> = serde_json::from_slice(output.bytes()).expect("JSON");
-    for row in &rows {
-        let reason = row["not_measured"].as_str().is_some_and(|reason| !reason.is_empty());
-        assert!(row["median"].as_u64().is_some_and(|median| median > 0) != reason, "{row}");
-    }
-    for machine in vm::machine::Machine::ALL {
-        let measured = |end: &str| {
-            let name = format!("qemu {}, kernel and /probe: {end}", machine.name());
-            let row = rows.iter().find(|row| row["name"] == *name && row["median"].is_u64());
-            let row = row.unwrap_or_else(|| panic!("{name} was not measured: {}", output.text()));
-            assert_eq!(row["kernel"], *linux.version);
-            row["min"].as_u64()
-        };
-        assert!(measured("first byte") <= measured("exit"));
-    }
-}
-
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn the_barest_machine_halts_or_says_why_not() {

@@ -1,6 +1,6 @@
 //! What cargo has built, taken from its own messages (`--message-format=json`).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
@@ -16,15 +16,32 @@ pub(crate) struct Executable {
     is_test: bool,
 }
 
-/// All test programs of the workspace.
-pub(crate) fn tests() -> Result<Vec<Executable>> {
-    let built = build(&["test", "--workspace", "--no-run"])?;
+/// All test programs of the workspace, or of one package: `--workspace`, `--package=NAME`.
+pub(crate) fn tests(whose: &str) -> Result<Vec<Executable>> {
+    let built = build(&["test", whose, "--no-run"])?;
     Ok(built.into_iter().filter(|executable| executable.is_test).collect())
 }
 
 /// The chapters' binaries, with the profile that the README's readers get.
 pub(crate) fn chapters() -> Result<Vec<Executable>> {
     build(&["build", "--release", "--package", "ch*", "--bins"])
+}
+
+/// A package's program, with the same profile.
+pub(crate) fn program(package: &str, name: &str) -> Result<Executable> {
+    let built = build(&["build", "--release", "--package", package, "--bin", name])?;
+    let found = built.into_iter().find(|executable| executable.name == name);
+    found.with_context(|| format!("cargo has not built {name}"))
+}
+
+/// How other programs are told where the chapters' binaries are: MINIDOCK_BIN_01=…, unless the
+/// reader has said so already.
+pub(crate) fn variables(chapters: &[Executable]) -> Vec<(String, &Path)> {
+    let named = chapters.iter().filter_map(|chapter| {
+        let number = chapter.name.strip_prefix("minidock-")?;
+        Some((format!("MINIDOCK_BIN_{number}"), chapter.path.as_path()))
+    });
+    named.filter(|(name, _)| std::env::var_os(name).is_none()).collect()
 }
 
 fn build(arguments: &[&str]) -> Result<Vec<Executable>> {

@@ -1,9 +1,11 @@
 //! Chores of the workspace. `cargo xtask ci` is everything that a change must pass; each of its steps is a chore too.
 
+mod bench;
 mod build;
 mod lab;
 mod lines;
 mod ordinary;
+mod unified;
 mod vm;
 
 use std::path::Path;
@@ -19,7 +21,7 @@ const OTHER_TARGET: &str = "aarch64-unknown-linux-gnu";
 type Chore = (&'static str, &'static str, fn() -> Result<()>);
 
 /// In the order of `ci`: what is quick to fail comes first, and cargo's own test results come last.
-const CHORES: [Chore; 8] = [
+const CHORES: [Chore; 9] = [
     ("fmt", "the code is formatted", fmt),
     ("clippy", "clippy has nothing to say", clippy),
     ("lines", "every lesson is short enough to be read", lines::count),
@@ -27,6 +29,7 @@ const CHORES: [Chore; 8] = [
     ("check-book", "the book shows what is in the tree and what its commands print", check_book),
     ("lab-test", "each lab's check fails without its mechanism, and alone", lab::test),
     ("test-user", "the tests pass for an ordinary user", ordinary::test),
+    ("test-v2", "chapter 02's tests pass on version 2 of control groups alone", unified::test),
     ("test", "the tests pass for the account that runs this", test),
 ];
 
@@ -43,6 +46,12 @@ fn main() -> ExitCode {
             return lab::run(words).unwrap_or_else(|error| {
                 eprintln!("xtask: lab: {error:#}");
                 ExitCode::from(3)
+            });
+        }
+        ["bench", ref words @ ..] => {
+            return bench::run(words).unwrap_or_else(|error| {
+                eprintln!("xtask: bench: {error:#}");
+                ExitCode::FAILURE
             });
         }
         ["vm", ref words @ ..] if !words.is_empty() => {
@@ -70,6 +79,9 @@ fn usage() -> ExitCode {
     );
     println!(
         "cargo xtask lab COMMAND  tasks for learners, and their grader (--help: its commands)"
+    );
+    println!(
+        "cargo xtask bench [OPTIONS]  how long processes, containers and virtual machines take to start (--help)"
     );
     println!("cargo xtask book [OPTION]  builds the book (--help: its options)");
     ExitCode::from(2)

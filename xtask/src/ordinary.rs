@@ -31,7 +31,7 @@ pub(crate) fn test() -> Result<()> {
         eprintln!("xtask: not root: the next step runs the tests as this ordinary user");
         return Ok(());
     }
-    let (chapters, tests) = (build::chapters()?, build::tests()?);
+    let (chapters, tests) = (build::chapters()?, build::tests("--workspace")?);
     let home = Home::new()?;
     let mut environment = vec![
         ("HOME".to_owned(), home.0.join("home")),

@@ -13,14 +13,7 @@ pub(crate) fn run(words: &[&str]) -> Result<ExitCode> {
     command.args(["run", "--quiet", "--manifest-path"]).arg(manifest).args(["--", "run"]);
     // Paths among the words are meant from where they were typed.
     command.args(words).current_dir(std::env::current_dir().context("the working directory")?);
-    for chapter in build::chapters()? {
-        if let Some(number) = chapter.name.strip_prefix("minidock-") {
-            let name = format!("MINIDOCK_BIN_{number}");
-            if std::env::var_os(&name).is_none() {
-                command.env(name, chapter.path);
-            }
-        }
-    }
+    command.envs(build::variables(&build::chapters()?));
     let status = command.status().context("cannot start cargo")?;
     Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(125)))
 }

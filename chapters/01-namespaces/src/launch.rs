@@ -52,7 +52,7 @@ pub fn launch(
         "clone the child",
         "one call makes the process and its namespaces, and a pidfd that means this process only",
     );
-    let child = match kernel::process::clone(&plan.namespaces)? {
+    let child = match kernel::process::clone_into(&plan.namespaces, plan.group.find())? {
         Cloned::Parent(child) => child,
         Cloned::Child => {
             // Our copies of the parent's ends: with them open, neither pipe would ever end.

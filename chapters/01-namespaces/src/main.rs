@@ -42,19 +42,9 @@ enum Command {
     /// Run a command in a running container, given one of its processes
     Exec(join::Options),
     /// Show a process as the kernel sees it: namespaces beside the host's, mounts
-    Inspect {
-        /// The process
-        pid: i32,
-        /// `json`, or a text with {{.Field}} in it
-        #[arg(short, long)]
-        format: Option<String>,
-    },
+    Inspect(spaces::InspectOptions),
     /// List namespaces and who is in them
-    Ns {
-        /// `json`, or a text with {{.Field}} in it
-        #[arg(long)]
-        format: Option<String>,
-    },
+    Ns(spaces::NsOptions),
     /// Say what this kernel and account allow, and which chapters will work
     Doctor(doctor::Options),
     /// Remove everything of minidock's that no running container uses
@@ -77,13 +67,11 @@ fn main() -> ExitCode {
         global.start_explaining()?;
         match command {
             Command::Run(options) => return run::run(options, &global, &mechanisms()),
-            Command::Exec(options) => return join::run(options, &mechanisms()),
-            Command::Inspect { pid, format } => {
-                console::print(spaces::show(pid, format.as_deref())?)?
-            }
-            Command::Ns { format } => console::print(spaces::table(format.as_deref())?)?,
+            Command::Exec(options) => return join::run(options, &mechanisms(), join::pid),
+            Command::Inspect(options) => console::print(spaces::show(&options)?)?,
+            Command::Ns(options) => console::print(spaces::table(&options)?)?,
             Command::Doctor(options) => return doctor::run(options, &global),
-            Command::Clean => clean::clean(&global)?,
+            Command::Clean => clean::clean(&global, String::new())?,
             Command::Completion { shell } => console::complete::<CommandLine>(PROGRAM, shell)?,
         }
         Ok(0)

@@ -53,6 +53,8 @@ impl Step {
 pub struct Plan {
     /// The namespaces that clone3(2) makes with the child.
     pub namespaces: Vec<Namespace>,
+    /// The control group that the child is born in, if a mechanism makes one.
+    pub group: Slot<OwnedFd>,
     /// The root as a detached mount, put here by the mechanism that makes it.
     pub root: Slot<OwnedFd>,
     /// The terminal, if the process has one.
@@ -110,10 +112,15 @@ pub trait Mechanism {
         Ok(())
     }
 
-    /// Undoes what outlives the container's processes. May be called twice, and by another process
-    /// than the one that prepared.
-    fn cleanup(&self, _id: &str) -> Result<()> {
+    /// In the parent, once the command runs: what the start does not have to wait for.
+    fn started(&self, _child: &Child) -> Result<()> {
         Ok(())
+    }
+
+    /// Undoes what outlives the container's processes, and says what it knows about their end. May
+    /// be called twice, and by another process than the one that prepared.
+    fn cleanup(&self, _id: &str) -> Result<Option<String>> {
+        Ok(None)
     }
 }
 

@@ -1,12 +1,19 @@
 //! The checks, a file for each task. Each starts the binary, finds its command from outside, by a random token among the
 //! words of /proc/PID/cmdline, and asks the kernel about it; nothing that the binary says of itself counts.
 
+mod commands;
+mod countable;
 mod exit;
+mod group;
 mod ipc_network;
+mod join;
+mod memory;
 mod mount;
 mod pid;
+mod processor;
 mod root;
 pub(crate) mod subject;
+mod teardown;
 mod terminal;
 mod uts;
 
@@ -18,7 +25,7 @@ pub(crate) type Found = Result<Verdict, Verdict>;
 
 type Check = fn(&Subject) -> Found;
 
-const CHECKS: [(&str, &str, Check); 13] = [
+const CHECKS: [(&str, &str, Check); 30] = [
     ("01.1", "namespace", uts::namespace),
     ("01.1", "name", uts::name),
     ("01.2", "namespace", pid::namespace),
@@ -32,6 +39,23 @@ const CHECKS: [(&str, &str, Check); 13] = [
     ("01.6", "terminal", terminal::terminal),
     ("01.6", "exec", exit::exec),
     ("01.6", "orphans", exit::orphans),
+    ("02.1", "join", join::join),
+    ("02.1", "namespace", join::namespace),
+    ("02.1", "exec", join::exec),
+    ("02.2", "memory", memory::memory),
+    ("02.2", "swap", memory::swap),
+    ("02.3", "quota", processor::quota),
+    ("02.3", "cpuset", processor::cpuset),
+    ("02.4", "pids", countable::pids),
+    ("02.4", "io", countable::io),
+    ("02.5", "ps", commands::ps),
+    ("02.5", "top", commands::top),
+    ("02.5", "stats", commands::stats),
+    ("02.5", "pause", commands::pause),
+    ("02.5", "kill", commands::kill),
+    ("02.6", "kill", teardown::kill),
+    ("02.6", "remove", teardown::remove),
+    ("02.6", "abandoned", teardown::abandoned),
 ];
 
 /// The check of this task and name.

@@ -1,6 +1,7 @@
 //! The binary that is graded, and ways to start it. Its root is a directory with nothing in it but the probe, so that a
 //! binary needs no `lab` of its own, and the command's first word is one that nobody else has.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ pub(crate) struct Subject {
     state: TempDir,
     pub(crate) root: RootDir,
     pub(crate) token: String,
+    names: Cell<u32>,
 }
 
 /// Whether mounts of the host's are seen in namespaces that come from it, as on most machines.
@@ -44,7 +46,13 @@ impl Subject {
         // The same path means it on the host and in the root: see `path_anywhere`.
         let path = root.at(&format!("/probe-{token}")).display().to_string();
         let root = root.program(&path, probe::PROGRAM);
-        Subject { binary: binary.into(), state: testkit::scratch(), root, token }
+        Subject {
+            binary: binary.into(),
+            state: testkit::scratch(),
+            root,
+            token,
+            names: Cell::new(0),
+        }
     }
 
     /// `BINARY …`, in a mount namespace that ends with it: a root that it changes by mistake is not ours.
@@ -65,6 +73,12 @@ impl Subject {
     /// The command that can be found.
     pub(crate) fn command(&self) -> String {
         format!("/probe-{}", self.token)
+    }
+
+    /// A name for a container that no other one has, or had.
+    pub(crate) fn new_name(&self) -> String {
+        self.names.set(self.names.get() + 1);
+        format!("lab-{}-{}", self.token, self.names.get())
     }
 
     /// A path of that command that holds in the root and on the host: a check of namespaces shall not fail for the root
@@ -108,8 +122,7 @@ impl Subject {
         let ours = |pid: &i32| {
             !but.contains(pid)
                 && host::cmdline(*pid).is_some_and(|words| {
-                    words[..].first().is_some_and(|word| word.ends_with(&self.command()))
-                        && words.get(1).is_some_and(|word| word == "sleep")
+                    words.first().is_some_and(|word| word.ends_with(&self.command()))
                 })
         };
         let found = testkit::wait_at_most(PATIENCE, || {
@@ -126,10 +139,13 @@ fn never(observed: &str, evidence: &str) -> Verdict {
     Verdict::fail(observed, evidence, "look where it stops: run it under `strace -f`")
 }
 
+/// What is observed then.
+pub(crate) const NOT_RUN: &str = "the command was not run";
+
 /// The verdict on a `run` that did not run its command.
 pub(crate) fn not_run(session: &Output) -> Verdict {
     let help = "its own message says which call failed; `strace -f` shows the calls before it";
-    Verdict::fail("the command was not run", &said(session), help)
+    Verdict::fail(NOT_RUN, &said(session), help)
 }
 
 /// How a session ended and what it said, in one line.

@@ -72,7 +72,7 @@ pub fn report(program: &str, error: &anyhow::Error, usual_code: u8) -> u8 {
 
 /// A message may name what somebody else has named: control characters in it are shown, so that
 /// the terminal does not obey them.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let show = |c: char| {
         if c.is_control() { c.escape_default().to_string() } else { c.to_string() }
     };

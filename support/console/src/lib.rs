@@ -6,20 +6,27 @@ pub mod format;
 pub mod options;
 pub mod relay;
 pub mod terminal;
+pub mod time;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 pub use clap_complete::Shell;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 /// Prints to standard output. A reader who has had enough (`… | head`) is no failure; a full disk
 /// is one.
 pub fn print(text: impl AsRef<[u8]>) -> anyhow::Result<()> {
+    offer(text).map(drop)
+}
+
+/// The same; false if the reader has had enough, and more would be for nobody.
+pub fn offer(text: impl AsRef<[u8]>) -> anyhow::Result<bool> {
     let mut output = std::io::stdout().lock();
     match output.write_all(text.as_ref()).and_then(|()| output.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("standard output"),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        written => written.map(|()| true).context("standard output"),
     }
 }
 
@@ -30,6 +37,35 @@ pub fn complete<C: CommandFactory>(program: &str, shell: Shell) -> anyhow::Resul
     print(script)
 }
 
+static PROGRAM: OnceLock<String> = OnceLock::new();
+
+/// Tells the person at the command line something, as failures are told.
+pub fn tell(words: &str) {
+    // If standard error is closed there is nowhere to say it.
+    let _told = writeln!(std::io::stderr(), "{}: {}", program(), failure::printable(words));
+}
+
+/// Does something with each of these, and prints what comes of it. One that fails keeps none of
+/// the others from their turn; the exit code is 1 then.
+pub fn each<T>(items: &[T], act: impl Fn(&T) -> anyhow::Result<String>) -> anyhow::Result<u8> {
+    let mut code = 0;
+    for item in items {
+        match act(item) {
+            Ok(line) => print(line + "\n")?,
+            Err(error) => {
+                failure::report(program(), &error, 1);
+                code = 1;
+            }
+        }
+    }
+    Ok(code)
+}
+
+/// What this program is called, in messages.
+fn program() -> &'static str {
+    PROGRAM.get().map_or("minidock", String::as_str)
+}
+
 /// The whole of a program: parses its command line, does what it says, and turns what went wrong
 /// into a message and an exit code, which `usual_code` gives where a failure has none of its own.
 pub fn run<C: Parser>(
@@ -37,6 +73,7 @@ pub fn run<C: Parser>(
     usual_code: impl FnOnce(&C) -> u8,
     execute: impl FnOnce(C) -> anyhow::Result<u8>,
 ) -> ExitCode {
+    PROGRAM.get_or_init(|| program.into());
     let command_line = match C::try_parse() {
         Ok(command_line) => command_line,
         Err(error) => {

@@ -29,6 +29,7 @@ pub const NAMED: &[&str] = &[
     "pidfd_send_signal",
     "pivot_root",
     "prctl",
+    "rmdir",
     "sethostname",
     "setns",
     "setgroups",
@@ -37,6 +38,7 @@ pub const NAMED: &[&str] = &[
     "setsid",
     "symlinkat",
     "umount2",
+    "unshare",
     "waitid",
 ];
 

@@ -5,6 +5,7 @@
 //! hardly does.
 
 pub mod capability;
+pub mod cgroup;
 pub mod descriptor;
 pub mod error;
 pub mod explain;
@@ -14,6 +15,7 @@ pub mod namespace;
 pub mod network;
 pub mod path;
 pub mod process;
+pub mod resource;
 pub mod signal;
 pub mod terminal;
 

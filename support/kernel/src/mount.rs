@@ -43,8 +43,13 @@ pub fn make_detached_tree_private(tree: impl AsFd) -> Result<()> {
 /// Makes a mount and all that is mounted in it read-only: without the recursion a file system
 /// below would stay writable.
 pub fn make_tree_read_only(tree: impl AsFd) -> Result<()> {
+    restrict_tree(tree, attribute::READ_ONLY)
+}
+
+/// Gives a mount and all that is mounted in it further attributes.
+pub fn restrict_tree(tree: impl AsFd, attributes: u64) -> Result<()> {
     let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
-    set_attributes(tree.as_fd().as_raw_fd(), c"", flags, attribute::READ_ONLY, 0)
+    set_attributes(tree.as_fd().as_raw_fd(), c"", flags, attributes, 0)
 }
 
 fn set_attributes(dir: RawFd, path: &CStr, at: i32, set: u64, propagation: u64) -> Result<()> {
@@ -195,6 +200,13 @@ pub fn attach(mount: impl AsFd, target: impl AsFd) -> Result<()> {
 pub fn attach_at(mount: impl AsFd, path: &CStr) -> Result<()> {
     let how = libc::MOVE_MOUNT_F_EMPTY_PATH;
     move_mount(mount.as_fd().as_raw_fd(), libc::AT_FDCWD, path, how)
+}
+
+/// Attaches a detached mount in a directory that nobody else can write to: the name is looked up.
+pub fn attach_in(mount: impl AsFd, directory: impl AsFd, name: &CStr) -> Result<()> {
+    let how = libc::MOVE_MOUNT_F_EMPTY_PATH;
+    let (mount, directory) = (mount.as_fd().as_raw_fd(), directory.as_fd().as_raw_fd());
+    move_mount(mount, directory, name, how)
 }
 
 fn move_mount(mount: RawFd, target: RawFd, path: &CStr, how: u32) -> Result<()> {

@@ -43,6 +43,14 @@ fn threads() -> std::io::Result<u64> {
 /// Refuses a process that has several threads (EBUSY): only the calling one would live on in the
 /// child, and a lock that another one held would stay locked there for ever.
 pub fn clone(namespaces: &[Namespace]) -> Result<Cloned> {
+    clone_into(namespaces, None)
+}
+
+/// The same, with the child in this control group of version 2 from its first instruction.
+///
+/// # Errors
+/// As [`clone`].
+pub fn clone_into(namespaces: &[Namespace], group: Option<&OwnedFd>) -> Result<Cloned> {
     let new: u64 = namespaces.iter().map(|namespace| namespace.flag()).fold(0, |a, b| a | b);
     let mut pidfd: RawFd = -1;
     // SAFETY: all-zero is a valid clone_args.
@@ -50,10 +58,16 @@ pub fn clone(namespaces: &[Namespace]) -> Result<Cloned> {
     arguments.flags = new | libc::CLONE_PIDFD as u64;
     arguments.pidfd = &raw mut pidfd as u64;
     arguments.exit_signal = libc::SIGCHLD as u64;
+    if let Some(group) = group {
+        arguments.flags |= INTO_GROUP;
+        arguments.cgroup = group.as_raw_fd() as u64;
+    }
     let words = || {
         let mut names = Namespace::CLONE_FLAGS.to_vec();
-        names.push((libc::CLONE_PIDFD as u64, "CLONE_PIDFD"));
-        format!("{{flags={}, exit_signal=SIGCHLD}}", flags(arguments.flags, &names))
+        names
+            .extend([(libc::CLONE_PIDFD as u64, "CLONE_PIDFD"), (INTO_GROUP, "CLONE_INTO_CGROUP")]);
+        let into = group.map_or(String::new(), |group| format!(", cgroup={}", group.as_raw_fd()));
+        format!("{{flags={}, exit_signal=SIGCHLD{into}}}", flags(arguments.flags, &names))
     };
     if threads().is_ok_and(|threads| threads != 1) {
         return Err(Error { call: "clone3", arguments: words(), errno: Errno::EBUSY });
@@ -75,6 +89,9 @@ pub fn clone(namespaces: &[Namespace]) -> Result<Cloned> {
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     Ok(Cloned::Parent(Child { pid: Pid::from_raw(pid.0), pidfd }))
 }
+
+/// CLONE_INTO_CGROUP of linux/sched.h: libc has it as an int, which it does not fit into.
+const INTO_GROUP: u64 = 0x2_0000_0000;
 
 /// What clone3 returned: the child's number, or 0 in the child.
 struct Birth(i32);
@@ -98,15 +115,20 @@ pub fn open(pid: Pid) -> Result<OwnedFd> {
 /// Sends a signal to the process behind a pidfd. One that is already gone is no error: it has
 /// received its last signal.
 pub fn send_signal(pidfd: impl AsFd, signal: Signal) -> Result<()> {
+    send_signal_number(pidfd, signal as i32)
+}
+
+/// The same by the signal's number, which real-time ones are known by.
+pub fn send_signal_number(pidfd: impl AsFd, number: i32) -> Result<()> {
     let pidfd = pidfd.as_fd().as_raw_fd();
     let sent = call(
         "pidfd_send_signal",
-        || format!("{pidfd}, {signal}, NULL, 0"),
+        || format!("{pidfd}, {}, NULL, 0", crate::signal::name(number)),
         || {
             let none = std::ptr::null::<libc::siginfo_t>();
             // SAFETY: a null siginfo means what kill(2) would send.
             Errno::result(unsafe {
-                libc::syscall(libc::SYS_pidfd_send_signal, pidfd, signal as i32, none, 0)
+                libc::syscall(libc::SYS_pidfd_send_signal, pidfd, number, none, 0)
             })
             .map(drop)
         },

@@ -65,6 +65,38 @@ fn is_ignored(signal: Signal) -> bool {
     asked == 0 && now.sa_sigaction == libc::SIG_IGN
 }
 
+/// The number of a signal that somebody names: `9`, `KILL`, `SIGKILL`, `RTMIN+3`, in any case.
+pub fn number(text: &str) -> Option<i32> {
+    // The kernel's first and last real-time signals; the C library keeps two for itself.
+    let (first, last) = (libc::SIGRTMIN(), libc::SIGRTMAX());
+    if let Ok(number) = text.parse() {
+        return (1..=last).contains(&number).then_some(number);
+    }
+    let upper = text.to_ascii_uppercase();
+    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+    let beyond = |end: &str, sign: char| -> Option<i32> {
+        let rest = name.strip_prefix(end)?;
+        if rest.is_empty() { Some(0) } else { rest.strip_prefix(sign)?.parse().ok() }
+    };
+    let real_time = beyond("RTMIN", '+').map(|more| first + more);
+    let real_time = real_time.or_else(|| beyond("RTMAX", '-').map(|less| last - less));
+    match (name, real_time) {
+        (_, Some(number)) => (first..=last).contains(&number).then_some(number),
+        ("CLD", _) => Some(libc::SIGCHLD),
+        ("IOT", _) => Some(libc::SIGABRT),
+        ("POLL", _) => Some(libc::SIGIO),
+        (name, None) => format!("SIG{name}").parse::<Signal>().ok().map(|signal| signal as i32),
+    }
+}
+
+/// What a signal is called: `SIGKILL`, `SIGRTMIN+3`.
+pub fn name(number: i32) -> String {
+    match Signal::try_from(number) {
+        Ok(signal) => signal.to_string(),
+        Err(_) => format!("SIGRTMIN+{}", number - libc::SIGRTMIN()),
+    }
+}
+
 /// Gives every signal its default action and unblocks all. An ignored or blocked signal would
 /// stay so through exec: Rust ignores SIGPIPE, nohup(1) ignores SIGHUP, and we block some.
 pub fn reset() -> nix::Result<()> {
@@ -77,5 +109,31 @@ pub fn reset() -> nix::Result<()> {
     match sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None) {
         Err(Errno::EINVAL) | Ok(()) => Ok(()),
         Err(errno) => Err(errno),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_has_a_number_and_names() {
+        for text in ["9", "KILL", "SIGKILL", "kill", "SigKill"] {
+            assert_eq!(number(text), Some(libc::SIGKILL), "{text}");
+        }
+        assert_eq!(number("CLD"), Some(libc::SIGCHLD));
+        assert_eq!((number("RTMIN+3"), number("sigrtmax-2")), (Some(37), Some(62)));
+        assert_eq!(
+            (number("RTMIN"), number("RTMAX"), number("64")),
+            (Some(34), Some(64), Some(64))
+        );
+        let none =
+            ["", "0", "65", "-1", "SIG", "SIGSIGKILL", "NONE", "RTMIN+31", "RTMIN-1", "RTMAX+1"];
+        assert!(none.iter().all(|text| number(text).is_none()));
+    }
+
+    #[test]
+    fn a_number_has_a_name() {
+        assert_eq!([1, 37].map(name), ["SIGHUP", "SIGRTMIN+3"]);
     }
 }

@@ -4,6 +4,7 @@
 //! `chapter(1).words("run lab /probe true").run().success()` is a whole test.
 
 mod binary;
+pub mod cgroup;
 pub mod host;
 mod output;
 mod program;
@@ -11,6 +12,7 @@ mod rootdir;
 mod running;
 mod skip;
 mod state;
+pub mod story;
 mod terminal;
 
 pub use binary::binary;
@@ -18,7 +20,7 @@ pub use output::Output;
 pub use program::{Program, chapter, outer, program};
 pub use rootdir::RootDir;
 pub use running::Running;
-pub use skip::{is_root, peer, root_or_skip, skip};
+pub use skip::{here_or_skip, is_root, peer, root_or_skip, skip};
 pub use state::{fresh_root, scratch, shared_root};
 pub use terminal::Terminal;
 

@@ -30,6 +30,14 @@ pub fn root_or_skip(reason: &str) -> bool {
     is_root()
 }
 
+/// For a test of what only some machines are: version 2 of control groups alone, say. It counts in the run on such a one.
+pub fn here_or_skip(holds: bool, reason: &str, remedy: &str) -> bool {
+    if !holds {
+        announce(reason, remedy);
+    }
+    holds
+}
+
 /// Reports a skip, or fails where nothing may be skipped.
 pub fn skip(reason: &str, remedy: &str) {
     if std::env::var_os("MINIDOCK_REQUIRE_PEERS").is_some_and(|value| value == "1") {

@@ -110,8 +110,9 @@ impl Terminal {
         wait_for(&what, || (self.settings() == *expected).then_some(()));
     }
 
-    /// Whether the program still runs.
+    /// Whether the program still runs. Reads along: on a full terminal it would not get any further.
     pub fn is_running(&mut self) -> bool {
+        while self.receive(Duration::ZERO) {}
         self.child.try_wait().expect("the child is ours").is_none()
     }
 

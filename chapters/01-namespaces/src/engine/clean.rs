@@ -10,9 +10,9 @@ use kernel::{Pid, process};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Cleans, and says what it did.
-pub fn clean(global: &Global) -> Result<()> {
-    let ended = end_containers()?;
+/// Cleans, and says what it did, after what others have said that they did.
+pub fn clean(global: &Global, said: String) -> Result<()> {
+    let ended = said + &end_containers()?;
     let data = global.data_directory()?;
     if data.join("lab").exists() {
         console::print(ended)?;

@@ -25,7 +25,7 @@ pub struct Options {
     command: CommandOptions,
     /// A process of the container, as the host numbers it: see `ns`
     #[arg(value_name = "PID")]
-    pid: i32,
+    pub target: String,
     /// The command
     #[arg(value_name = "COMMAND", num_args = 1.., required = true,
           trailing_var_arg = true)]
@@ -33,8 +33,12 @@ pub struct Options {
 }
 
 /// Runs a command in a running container to its end; returns its exit code.
-pub fn run(options: Options, mechanisms: &[Box<dyn Mechanism>]) -> Result<u8> {
-    let target = target(options.pid)?;
+pub fn run(
+    options: Options,
+    mechanisms: &[Box<dyn Mechanism>],
+    find: impl Fn(&str) -> Result<i32>,
+) -> Result<u8> {
+    let target = target(find(&options.target)?)?;
     let process = options.resolve(&target)?;
     let (streams, relay) = streams::open(&process)?;
     let mut plan = exec::plan(&target, &process, streams, mechanisms)?;
@@ -54,6 +58,15 @@ pub fn run(options: Options, mechanisms: &[Box<dyn Mechanism>]) -> Result<u8> {
     let signals = Signals::collect(&[])?;
     let child = launch::launch(plan, &process, &|_| Ok(()))?;
     Ok(attend::attend(&child, &process, signals, relay, pty.find())?.code())
+}
+
+/// A process number from a command line.
+pub fn pid(text: &str) -> Result<i32> {
+    text.parse().map_err(|_| {
+        Failure::new(format!("{text:?} is no process number"))
+            .remedy("list containers and their processes with `ns`")
+            .into()
+    })
 }
 
 /// The process to join.

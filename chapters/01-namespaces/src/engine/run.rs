@@ -147,11 +147,15 @@ pub fn run(options: Options, global: &Global, mechanisms: &[Box<dyn Mechanism>])
     // From here on signals wait until there is somebody to pass them on to.
     let signals = Signals::collect(&[])?;
     let adopt = |child: &Child| mechanisms.iter().try_for_each(|m| m.adopt(&config, child));
-    let ended = launch::launch(plan, &config.process, &adopt)
-        .and_then(|child| attend::attend(&child, &config.process, signals, relay, pty.find()));
+    let ended = launch::launch(plan, &config.process, &adopt).and_then(|child| {
+        mechanisms.iter().try_for_each(|mechanism| mechanism.started(&child))?;
+        attend::attend(&child, &config.process, signals, relay, pty.find())
+    });
     // Whether it ran or failed: what was prepared is undone, the last first.
     for mechanism in mechanisms.iter().rev() {
-        mechanism.cleanup(&config.id)?;
+        if let Some(words) = mechanism.cleanup(&config.id)? {
+            console::tell(&words);
+        }
     }
     Ok(ended?.code())
 }

@@ -14,6 +14,24 @@ const MARK: &str = "minidock/";
 /// The most characters of a command in a table.
 const WIDTH: usize = 40;
 
+/// Options of `inspect`.
+#[derive(clap::Args, Debug)]
+pub struct InspectOptions {
+    /// The process
+    pid: i32,
+    /// `json`, or a text with {{.Field}} in it
+    #[arg(short, long)]
+    format: Option<String>,
+}
+
+/// Options of `ns`.
+#[derive(clap::Args, Debug)]
+pub struct NsOptions {
+    /// `json`, or a text with {{.Field}} in it
+    #[arg(long)]
+    format: Option<String>,
+}
+
 /// One namespace, and who is in it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -86,17 +104,22 @@ pub fn container_of(pid: Pid) -> Option<String> {
 
 /// The command of a process in one line; the kernel's name for it in brackets if it has none.
 pub fn command_of(pid: Pid) -> String {
+    let words: Vec<String> =
+        arguments_of(pid).iter().map(|word| word.escape_debug().to_string()).collect();
+    if words.is_empty() { format!("[{}]", name_of(pid)) } else { words.join(" ") }
+}
+
+/// The words of a process's command, without empty ones.
+pub fn arguments_of(pid: Pid) -> Vec<String> {
     let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let words: Vec<String> = bytes
-        .split(|byte| *byte == 0)
-        .filter(|word| !word.is_empty())
-        .map(|word| String::from_utf8_lossy(word).escape_debug().to_string())
-        .collect();
-    if !words.is_empty() {
-        return words.join(" ");
-    }
-    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    format!("[{}]", name.trim_end())
+    let words = bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+    words.map(|word| String::from_utf8_lossy(word).into()).collect()
+}
+
+/// The kernel's name for a process.
+pub fn name_of(pid: Pid) -> String {
+    let name = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    String::from_utf8_lossy(&name).trim_end().escape_debug().to_string()
 }
 
 /// One process beside the host.
@@ -170,7 +193,8 @@ impl Mount {
     }
 }
 
-fn inspect(pid: i32) -> Result<Inspection> {
+/// Looks at a process.
+pub fn inspect(pid: i32) -> Result<Inspection> {
     let process = Pid::from_raw(pid);
     let missing =
         || Failure::new(format!("there is no process {pid}")).remedy("list them with `ns`");
@@ -198,9 +222,9 @@ fn inspect(pid: i32) -> Result<Inspection> {
 }
 
 /// A process as the kernel sees it, in a format, or for people.
-pub fn show(pid: i32, format: Option<&str>) -> Result<String> {
-    let inspection = inspect(pid)?;
-    match format {
+pub fn show(options: &InspectOptions) -> Result<String> {
+    let inspection = inspect(options.pid)?;
+    match options.format.as_deref() {
         Some(format) => console::format::one(&serde_json::to_value(&inspection)?, format)
             .map(|text| text + "\n"),
         None => for_people(&inspection),
@@ -208,7 +232,7 @@ pub fn show(pid: i32, format: Option<&str>) -> Result<String> {
 }
 
 /// Namespaces beside the host's, then mounts.
-fn for_people(inspection: &Inspection) -> Result<String> {
+pub fn for_people(inspection: &Inspection) -> Result<String> {
     let Inspection { pid, ns_pid, command, .. } = inspection;
     let numbers: Vec<String> = ns_pid.iter().map(i32::to_string).collect();
     let container = inspection.container.as_deref().unwrap_or("none of ours");
@@ -231,7 +255,8 @@ fn for_people(inspection: &Inspection) -> Result<String> {
 }
 
 /// The list for people, or in a format.
-pub fn table(format: Option<&str>) -> Result<String> {
+pub fn table(options: &NsOptions) -> Result<String> {
+    let format = options.format.as_deref();
     let columns = [
         ("TYPE", "Type"),
         ("INODE", "Inode"),

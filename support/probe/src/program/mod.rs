@@ -43,7 +43,9 @@ signals and processes:
   signals [--stay]                name each signal that arrives; TERM ends it
   raise SIGNUM                    send itself a signal
   orphans N                       leave N processes to PID 1, count zombies
+  daemons N                       leave N that sleep, each in a session of its own; wait for input
 tools:
+  gate COMMAND [ARGS]             wait for input, or its end, and then do that
   exit CODE | sleep SECONDS | cat FILE | true
   halt                            as PID 1 only: end this machine or container
 ";
@@ -111,6 +113,11 @@ fn command(arguments: &[&'static CStr], out: &mut Output) -> Result<i32, Failure
         (b"signals", [option]) if *option == c"--stay" => signals::signals(true, out),
         (b"raise", [signal]) => signals::raise(number(signal)?),
         (b"orphans", [count]) => orphans::orphans(number(count)?, out),
+        (b"daemons", [count]) => orphans::daemons(number(count)?, out),
+        (b"gate", [_, ..]) => {
+            sys::wait_for_input();
+            return command(operands, out);
+        }
         (b"sleep", [seconds]) => tools::sleep(number(seconds)?),
         (b"cat", [file]) => tools::cat(file, out),
         (b"halt", []) => tools::halt(out),

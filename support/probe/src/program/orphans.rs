@@ -1,4 +1,4 @@
-//! `orphans`: processes whose parent is gone belong to PID 1, which must wait for them.
+//! `orphans`: processes whose parent is gone belong to PID 1, which must wait for them; `daemons`: such ones that stay.
 //!
 //! ```text
 //! probe ── fork ──▶ parent ── fork × N ──▶ wait at the gate
@@ -43,6 +43,28 @@ pub(crate) fn orphans(count: u32, out: &mut Output) -> Result<(), Failure> {
         sys::sleep(0, 10_000_000).map_err(at("nanosleep", c""))?;
     }
     Ok(writeln!(out, "zombies={}", zombies()?)?)
+}
+
+/// Leaves `count` processes that do what daemons do to get away: forked twice, in sessions of their own. They sleep until
+/// somebody ends them; this one stays until something comes from standard input.
+pub(crate) fn daemons(count: u32, out: &mut Output) -> Result<(), Failure> {
+    for _ in 0..count {
+        match sys::fork().map_err(at("fork", c""))? {
+            Fork::Parent(child) => _ = sys::wait(child).map_err(at("wait4", c""))?,
+            Fork::Child => {
+                let left = sys::lead_session().and_then(|()| sys::fork());
+                while let Ok(Fork::Child) = left {
+                    // An error would be a signal's, after which it sleeps on.
+                    let _ = sys::sleep(600, 0);
+                }
+                sys::exit(0);
+            }
+        }
+    }
+    writeln!(out, "daemons={count}")?;
+    out.flush()?;
+    sys::wait_for_input();
+    Ok(())
 }
 
 /// In the parent-to-be: a process group for all, then the children.

@@ -4,11 +4,11 @@
 use super::check::{Check, partly};
 use super::ground::Ground;
 use kernel::capability::{Found, Refused};
+use kernel::cgroup::{self, Version};
 use nix::fcntl::AtFlags;
 use nix::unistd::{AccessFlags, faccessat};
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The chapter on control groups.
@@ -26,7 +26,7 @@ struct Place {
 
 /// The mode in one word (v1, v2, hybrid, none), and the checks.
 pub(super) fn checks(ground: &Ground) -> (&'static str, Vec<Check>) {
-    let places = places(ground);
+    let places = places();
     let has = |version: u8| places.iter().any(|place| place.version == version);
     let mode = match (has(1), has(2)) {
         (true, true) => "hybrid",
@@ -98,10 +98,10 @@ fn delegation(ground: &Ground, places: &[Place]) -> Check {
         place.version == 2 && places.len() == 1
             || WANTED.iter().any(|name| place.controllers.contains(*name))
     });
-    let found: Found = needed.map(writable).collect::<Result<Vec<_>, _>>().map(|_| {
-        let whose = if ground.rootless { "our own group" } else { "the top of the hierarchy" };
-        format!("groups can be made in {whose}")
-    });
+    let found: Found = needed
+        .map(writable)
+        .collect::<Result<Vec<_>, _>>()
+        .map(|_| "groups can be made in our own group".into());
     Check::new("cgroup-delegation", NEEDED_BY, found, |refused| {
         let version_2 = places.iter().all(|place| place.version == 2);
         match refused.errno {
@@ -128,47 +128,17 @@ fn writable(place: &Place) -> Result<(), Refused> {
     may(&place.directory.join("cgroup.procs"), AccessFlags::W_OK)
 }
 
-/// The hierarchies that can be seen: a mount whose place has been covered by another is not.
-fn places(ground: &Ground) -> Vec<Place> {
-    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    table.lines().filter_map(|line| place(line, &groups, ground.rootless)).collect()
-}
-
-fn place(line: &str, groups: &str, rootless: bool) -> Option<Place> {
-    let (mount, system) = line.split_once(" - ")?;
-    let (mount, system): (Vec<&str>, Vec<&str>) =
-        (mount.split(' ').collect(), system.split(' ').collect());
-    let version = match *system.first()? {
-        "cgroup" => 1,
-        "cgroup2" => 2,
-        _ => return None,
-    };
-    let (device, root, point) = (*mount.get(2)?, *mount.get(3)?, *mount.get(4)?);
-    let found = fs::metadata(point).ok()?.dev();
-    if format!("{}:{}", nix::sys::stat::major(found), nix::sys::stat::minor(found)) != device {
-        return None;
-    }
-    let options: Vec<&str> = system.get(2)?.split(',').collect();
-    // Lines read `4:memory:/path`, for v2 `0::/path`.
-    let of_this = |line: &&str| {
-        let names = line.split(':').nth(1).unwrap_or("");
-        match version {
-            2 => names.is_empty(),
-            _ => !names.is_empty() && names.split(',').all(|name| options.contains(&name)),
-        }
-    };
-    let line = groups.lines().find(of_this)?;
-    let ours = line.splitn(3, ':').nth(2)?;
-    // Root makes its groups at the top; others in the group that they were given.
-    let below = if rootless { Path::new(ours).strip_prefix(root).ok()? } else { Path::new("") };
-    // Collected from its parts: joining nothing would leave a slash at the end.
-    let directory: PathBuf = Path::new(point).join(below).components().collect();
-    let controllers = match version {
-        2 => fs::read_to_string(directory.join("cgroup.controllers")).unwrap_or_default(),
-        _ => line.split(':').nth(1)?.replace(',', " "),
-    };
-    let named = |name: &&str| !name.starts_with("name=");
-    let controllers = controllers.split_whitespace().filter(named).map(str::to_owned).collect();
-    Some(Place { directory, version, controllers })
+/// Where groups would go: into our own group of each hierarchy.
+fn places() -> Vec<Place> {
+    // Without /proc nothing works here, which other checks say.
+    let hierarchies = cgroup::hierarchies().unwrap_or_default();
+    let places = hierarchies.into_iter().filter_map(|hierarchy| {
+        let named = |name: &String| !name.starts_with("name=");
+        Some(Place {
+            directory: hierarchy.own?,
+            version: if hierarchy.version == Version::V2 { 2 } else { 1 },
+            controllers: hierarchy.controllers.into_iter().filter(named).collect(),
+        })
+    });
+    places.collect()
 }

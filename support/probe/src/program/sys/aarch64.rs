@@ -53,6 +53,7 @@ pub(super) mod number {
     pub(crate) const REBOOT: usize = 142;
     pub(crate) const SETPGID: usize = 154;
     pub(crate) const GETSID: usize = 156;
+    pub(crate) const SETSID: usize = 157;
     pub(crate) const GETGROUPS: usize = 158;
     pub(crate) const UNAME: usize = 160;
     pub(crate) const SETHOSTNAME: usize = 161;

@@ -138,6 +138,14 @@ pub(crate) fn wait_for_end(pipe: &Descriptor) {
     let _ = read(pipe, &mut [0]);
 }
 
+/// Waits until something comes from standard input, or its end; takes a line of that.
+pub(crate) fn wait_for_input() {
+    let mut line = [0_u8; 64];
+    let arguments = [0, line.as_mut_ptr() as usize, line.len()];
+    // SAFETY: the kernel writes at most the buffer's length. Whatever comes back, an error too, ends the waiting.
+    let _ = unsafe { call(number::READ, arguments) };
+}
+
 /// The rows and columns of a terminal (ioctl_tty(2)); ENOTTY for anything else.
 pub(crate) fn window_size(descriptor: i32) -> Result<(u16, u16)> {
     const TIOCGWINSZ: usize = 0x5413;

@@ -42,6 +42,12 @@ pub(crate) fn lead_process_group() -> Result<()> {
     unsafe { call(number::SETPGID, [0, 0]) }.map(drop)
 }
 
+/// setsid(2): a new session and process group, with this process's id and without a terminal.
+pub(crate) fn lead_session() -> Result<()> {
+    // SAFETY: the call has no arguments.
+    unsafe { call(number::SETSID, []) }.map(drop)
+}
+
 /// PTRACE_SEIZE: attaches without stopping the process.
 pub(crate) fn seize(pid: i32) -> Result<()> {
     const PTRACE_SEIZE: usize = 0x4206;

@@ -53,6 +53,7 @@ pub(super) mod number {
     pub(crate) const GETEUID: usize = 107;
     pub(crate) const SETPGID: usize = 109;
     pub(crate) const GETPPID: usize = 110;
+    pub(crate) const SETSID: usize = 112;
     pub(crate) const GETGROUPS: usize = 115;
     pub(crate) const GETSID: usize = 124;
     pub(crate) const RT_SIGTIMEDWAIT: usize = 128;

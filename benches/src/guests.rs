@@ -6,57 +6,28 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde::Serialize;
+use vm::accelerator::{Choice, choose};
+use vm::boot::Minimal;
+use vm::linux::Linux;
+use vm::machine::{Accelerator, Guest, Machine};
 
-use crate::accelerator::{Choice, choose};
-use crate::boot::Minimal;
-use crate::linux::Linux;
-use crate::machine::{Accelerator, Guest, Machine};
+use crate::ladder::{EXIT, FIRST_BYTE};
+use crate::participant::Until;
+use crate::results::{Kind, Outcome, Row};
+use crate::rounds::Times;
 
 /// A start that takes longer is no start.
 const LIMIT: Duration = Duration::from_secs(60);
 /// How long the barest machines may take together: where KVM itself is emulated, it may never come back.
 const BAREST_LIMIT: Duration = Duration::from_secs(20);
 
-/// One row of the ladder.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Row {
-    /// What is measured.
-    pub name: String,
-    /// The command, or the calls.
-    pub command: String,
-    /// `kvm`, or `tcg`: then every instruction is translated, and the time compares with nothing that
-    /// ran on the processor.
-    pub accelerator: String,
-    /// The guest's kernel.
-    pub kernel: Option<String>,
-    /// The unit of all times.
-    pub unit: &'static str,
-    /// The times, or why there are none.
-    #[serde(flatten)]
-    pub result: Outcome,
-}
-
-/// What came of a measurement.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum Outcome {
-    /// Times in microseconds.
-    Measured {
-        /// How many starts.
-        samples: usize,
-        /// Half of them took less.
-        median: u64,
-        /// Nineteen of twenty took no more: the nearest rank.
-        p95: u64,
-        /// The shortest.
-        min: u64,
-    },
-    /// No number, and why.
-    NotMeasured {
-        /// The reason.
-        not_measured: String,
-    },
+/// The same rows, none of them measured.
+pub fn left_out(reason: &str) -> Vec<Row> {
+    let machines = Machine::ALL.iter();
+    let mut rows: Vec<Row> =
+        machines.flat_map(|&machine| absent(machine, Accelerator::Kvm, None, reason)).collect();
+    rows.push(barest(Err(anyhow::anyhow!("{reason}"))));
+    rows
 }
 
 /// Measures all of it; `progress` is told what comes next.
@@ -72,7 +43,7 @@ pub fn measure(quick: bool, mut progress: impl FnMut(&str)) -> Vec<Row> {
         }
     }
     progress("the barest machine of KVM");
-    rows.push(barest(if quick { 20 } else { 200 }));
+    rows.push(barest(barest_in_time(if quick { 20 } else { 200 })));
     rows
 }
 
@@ -94,7 +65,7 @@ fn minimal(
     if let Some(reason) = reason {
         rows.extend(absent(machine, Accelerator::Kvm, Some(linux), &reason));
     }
-    let measured = boots(linux, machine, accelerator, if quick { 3 } else { 20 }, progress);
+    let measured = boots(linux, machine, accelerator, if quick { 2 } else { 20 }, progress);
     rows.extend(
         measured.unwrap_or_else(|error| {
             absent(machine, accelerator, Some(linux), &format!("{error:#}"))
@@ -122,15 +93,12 @@ fn boots(
         first_bytes.push(boot.first_byte);
         exits.push(boot.exit);
     }
-    let rows = names(machine).into_iter().zip([first_bytes, exits]).map(|(name, times)| Row {
-        name,
-        command: command.clone(),
-        accelerator: accelerator.to_string(),
-        kernel: Some(linux.version.clone()),
-        unit: "us",
-        result: Outcome::of(times),
-    });
-    Ok(rows.collect())
+    let ends = ENDS.into_iter().zip([first_bytes, exits]);
+    let row = |(end, times)| {
+        let outcome = Outcome::Measured(Times::of(times));
+        row(machine, end, accelerator, Some(linux), command.clone(), outcome)
+    };
+    Ok(ends.map(row).collect())
 }
 
 fn absent(
@@ -139,19 +107,37 @@ fn absent(
     linux: Option<&Linux>,
     reason: &str,
 ) -> Vec<Row> {
-    let row = |name| Row {
-        name,
-        command: format!("{} -M {}", crate::machine::QEMU, machine.name()),
-        accelerator: accelerator.to_string(),
-        kernel: linux.map(|linux| linux.version.clone()),
-        unit: "us",
-        result: Outcome::NotMeasured { not_measured: reason.to_owned() },
+    let command = format!("{} -M {}", vm::machine::QEMU, machine.name());
+    let row = |end| {
+        let outcome = Outcome::NotMeasured { not_measured: reason.to_owned() };
+        row(machine, end, accelerator, linux, command.clone(), outcome)
     };
-    names(machine).into_iter().map(row).collect()
+    ENDS.map(row).into()
 }
 
-fn names(machine: Machine) -> [String; 2] {
-    ["first byte", "exit"].map(|end| format!("qemu {}, kernel and /probe: {end}", machine.name()))
+/// What ends a time, and the container's row to the same moment.
+type End = (Until, &'static str, &'static str);
+const ENDS: [End; 2] = [(Until::FirstByte, "first byte", FIRST_BYTE), (Until::Exit, "exit", EXIT)];
+
+fn row(
+    machine: Machine,
+    (until, end, container): End,
+    accelerator: Accelerator,
+    linux: Option<&Linux>,
+    command: String,
+    outcome: Outcome,
+) -> Row {
+    let name = format!("qemu {} /probe: {end}", machine.name());
+    let measures = match until == Until::FirstByte {
+        true => "until the word of its first process arrives on a pipe",
+        false => "the same, from exec to exit of QEMU",
+    };
+    Row {
+        accelerator: Some(accelerator),
+        guest_kernel: linux.map(|linux| linux.version.clone()),
+        compared_with: (accelerator == Accelerator::Kvm).then(|| container.into()),
+        ..Row::new(name, Kind::VirtualMachine, measures, command, until, outcome)
+    }
 }
 
 /// The command as one would type it: the archive has no name, the kernel's directory says nothing.
@@ -169,7 +155,7 @@ fn shown(guest: &Guest) -> Result<String> {
 
 #[cfg(target_arch = "x86_64")]
 fn barest_times(samples: usize) -> Result<Vec<Duration>> {
-    (0..samples).map(|_| crate::kvm::barest()).collect()
+    (0..samples).map(|_| vm::kvm::barest()).collect()
 }
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -177,37 +163,28 @@ fn barest_times(_samples: usize) -> Result<Vec<Duration>> {
     anyhow::bail!("written for x86-64 only")
 }
 
-fn barest(samples: usize) -> Row {
+fn barest_in_time(samples: usize) -> Result<Vec<Duration>> {
     let (sender, receiver) = channel();
     // A thread that never returns is left behind; nothing else would be bounded.
     thread::spawn(move || {
         // Nobody listens any more after the limit.
         let _late = sender.send(barest_times(samples));
     });
-    let times = receiver
+    receiver
         .recv_timeout(BAREST_LIMIT)
         .with_context(|| format!("KVM did not come back in {} s", BAREST_LIMIT.as_secs()))
-        .and_then(|times| times);
-    Row {
-        name: "kvm, one instruction: create, HLT, tear down".into(),
-        command: "KVM_CREATE_VM, KVM_SET_USER_MEMORY_REGION, KVM_CREATE_VCPU, KVM_RUN, close"
-            .into(),
-        accelerator: Accelerator::Kvm.to_string(),
-        kernel: None,
-        unit: "us",
-        result: times.map_or_else(
-            |error| Outcome::NotMeasured { not_measured: format!("{error:#}") },
-            Outcome::of,
-        ),
-    }
+        .and_then(|times| times)
 }
 
-impl Outcome {
-    fn of(mut times: Vec<Duration>) -> Outcome {
-        times.sort_unstable();
-        let samples = times.len();
-        let at =
-            |percent: usize| times[(samples * percent).div_ceil(100).max(1) - 1].as_micros() as u64;
-        Outcome::Measured { samples, median: at(50), p95: at(95), min: at(0) }
-    }
+fn barest(times: Result<Vec<Duration>>) -> Row {
+    let outcome = match times {
+        Ok(times) => Outcome::Measured(Times::of(times)),
+        Err(error) => Outcome::NotMeasured { not_measured: format!("{error:#}") },
+    };
+    let command = "KVM_CREATE_VM, KVM_SET_USER_MEMORY_REGION, KVM_CREATE_VCPU, KVM_RUN, close";
+    let (name, measures) =
+        ("kvm, one instruction", "create, HLT, tear down: no virtual machine can take less");
+    let row = Row::new(name, Kind::VirtualMachine, measures, command.into(), Until::Exit, outcome);
+    // No container does as little: it is compared with nothing.
+    Row { accelerator: Some(Accelerator::Kvm), ..row }
 }

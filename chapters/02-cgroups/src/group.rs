@@ -1,0 +1,229 @@
+//! A container's group: a directory in each hierarchy, named as the container. Making the first of
+//! them takes the name, whoever asks for it at the same time; a lock on it (flock(2)) says that
+//! somebody minds it; what it holds is killed as a whole and removed.
+
+use crate::counters;
+use crate::engine::subtree::{processes_below, remove_below};
+use crate::engine::{claim, refuse};
+use crate::hierarchy;
+use crate::limits::{Limits, Setting};
+use crate::{v1, v2};
+use anyhow::Result;
+use kernel::cgroup::{self, Hierarchy, Version};
+use kernel::signal::Signal;
+use kernel::{Errno, Pid};
+use nix::fcntl::Flock;
+use std::fs::{self, File};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How long removal is tried: processes that were killed need a moment to be gone.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A group.
+pub struct Group {
+    /// Its name: the container's.
+    pub name: String,
+    /// Its directories, one in each hierarchy. The first one counts: its processes are the group's.
+    pub places: Vec<Place>,
+    /// Held as long as somebody minds it.
+    lock: Option<Flock<File>>,
+}
+
+/// A group's directory in one hierarchy.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The hierarchy's interface.
+    pub version: Version,
+    /// What is controlled here, as version 2 calls it; but `cpuacct`.
+    pub controllers: Vec<String>,
+    /// The directory.
+    pub directory: PathBuf,
+}
+
+impl Group {
+    /// Makes a group in these hierarchies that can keep these limits. The name is taken from here on.
+    pub fn make(name: &str, hierarchies: &[Hierarchy], limits: &Limits) -> Result<Group> {
+        let in_v1 = |name: &&'static str| {
+            let of_v1 = hierarchies.iter().filter(|h| h.version == Version::V1);
+            of_v1.flat_map(|h| &h.controllers).any(|has| v1::modern_name(has) == *name)
+        };
+        let asked = v2::settings(limits).into_iter().filter(|setting| !setting.implied);
+        let mut needed: Vec<&'static str> = asked.map(|setting| setting.controller).collect();
+        needed.dedup();
+        needed.retain(|name| !in_v1(name));
+
+        let mut group = Group { name: name.into(), places: Vec::new(), lock: None };
+        for hierarchy in hierarchies {
+            let made = group.make_place(hierarchy, &needed);
+            if let Err(error) = made {
+                group.remove()?;
+                return Err(error);
+            }
+        }
+        Ok(group)
+    }
+
+    fn make_place(&mut self, hierarchy: &Hierarchy, needed: &[&'static str]) -> Result<()> {
+        loop {
+            let directory = hierarchy::make_ours(hierarchy, needed)?.join(&self.name);
+            let made = match cgroup::make(&directory) {
+                // `clean` has removed ours meanwhile, as it was empty.
+                Err(error) if error.errno == Errno::ENOENT => continue,
+                made => made?,
+            };
+            let place = Place::new(hierarchy, directory);
+            if self.lock.is_none() {
+                // Somebody else may have it, or have removed it as left over.
+                self.lock = claim::claim(&place.directory, &self.name)?;
+            }
+            if made && self.lock.is_some() {
+                self.places.push(place);
+                return Ok(());
+            }
+            if self.lock.is_some() {
+                // Nobody minds it any more. What is left in it, limits included, is not ours.
+                place.kill()?;
+                place.remove()?;
+            }
+            if self.places.is_empty() {
+                self.lock = None;
+            }
+        }
+    }
+
+    /// A group that is there.
+    pub fn found(name: String, places: Vec<Place>) -> Group {
+        Group { name, places, lock: None }
+    }
+
+    /// The place that has a controller.
+    pub fn with(&self, controller: &str) -> Option<&Place> {
+        self.places.iter().find(|place| place.controllers.iter().any(|has| has == controller))
+    }
+
+    /// Writes limits into the group's files.
+    pub fn limit(&self, limits: &Limits) -> Result<()> {
+        for (version, settings) in
+            [(Version::V2, v2::settings(limits)), (Version::V1, v1::settings(limits))]
+        {
+            for setting in settings {
+                let place = self.with(setting.controller);
+                match place {
+                    Some(place) if place.version == version => place.set(&setting)?,
+                    None if !setting.implied => return Err(refuse::no_controller(&setting)),
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The lock, for a process that is to mind the group, too.
+    pub(crate) fn lock(&self) -> Option<BorrowedFd<'_>> {
+        self.lock.as_ref().map(|lock| lock.as_fd())
+    }
+
+    /// The processes in it, and in groups below it.
+    pub fn processes(&self) -> Vec<Pid> {
+        self.places.first().map_or(Vec::new(), |place| processes_below(&place.directory))
+    }
+
+    /// Whether there are any.
+    pub fn is_populated(&self) -> bool {
+        self.places.first().is_some_and(|place| match place.version {
+            Version::V2 => counters::field(place, "cgroup.events", "populated") == Some(1),
+            Version::V1 => !processes_below(&place.directory).is_empty(),
+        })
+    }
+
+    /// Kills every process in it, whatever it does to get away.
+    pub fn kill(&self) -> Result<()> {
+        self.places.first().map_or(Ok(()), Place::kill)
+    }
+
+    /// Removes its directories; the first one last, as the name is free after that.
+    pub fn remove(&self) -> Result<()> {
+        self.places.iter().rev().try_for_each(Place::remove)
+    }
+}
+
+impl Place {
+    /// A group's directory in a hierarchy.
+    pub fn new(hierarchy: &Hierarchy, directory: PathBuf) -> Place {
+        let controllers: Vec<String> = match hierarchy.version {
+            Version::V1 => hierarchy.controllers.clone(),
+            Version::V2 => {
+                let file = fs::read_to_string(directory.join("cgroup.controllers"));
+                file.unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+            }
+        };
+        let modern = controllers.iter().map(|name| v1::modern_name(name).to_owned());
+        Place { version: hierarchy.version, controllers: modern.collect(), directory }
+    }
+
+    fn set(&self, setting: &Setting) -> Result<()> {
+        let file = self.directory.join(setting.file);
+        if setting.implied && !file.exists() {
+            return Ok(());
+        }
+        let title = format!("{} = {}", setting.file, setting.value);
+        kernel::explain::heading("parent", &title, setting.meaning);
+        cgroup::set(&file, &setting.value).map_err(|error| refuse::setting(setting, &file, error))
+    }
+
+    // LAB 02.6 kill: kill all of them, also those that fork meanwhile
+    fn kill(&self) -> Result<()> {
+        if self.version == Version::V2 {
+            // One write, and no process can slip through by forking (Linux 5.14).
+            let killed = cgroup::set(&self.directory.join("cgroup.kill"), "1");
+            return match killed {
+                Err(error) if error.errno == Errno::ENOENT && !self.directory.exists() => Ok(()),
+                killed => Ok(killed?),
+            };
+        }
+        // Version 1 has no such file: whoever is there is killed. A fork bomb has to be frozen
+        // first, or it would be faster.
+        let freezes = self.controllers.iter().any(|name| name == "freezer");
+        if freezes {
+            self.freeze(true)?;
+        }
+        for pid in processes_below(&self.directory) {
+            // It may have ended meanwhile, which is what we want.
+            if let Ok(pidfd) = kernel::process::open(pid) {
+                kernel::process::send_signal(pidfd, Signal::SIGKILL)?;
+            }
+        }
+        // Frozen, they could not die.
+        if freezes { self.freeze(false) } else { Ok(()) }
+    }
+
+    /// Stops every process of the group where it is, or lets all go on.
+    pub fn freeze(&self, frozen: bool) -> Result<()> {
+        let (file, value) = match self.version {
+            Version::V2 => ("cgroup.freeze", if frozen { "1" } else { "0" }),
+            Version::V1 => ("freezer.state", if frozen { "FROZEN" } else { "THAWED" }),
+        };
+        Ok(cgroup::set(&self.directory.join(file), value)?)
+    }
+
+    // LAB 02.6 remove: remove the directory; processes that were killed need a moment
+    fn remove(&self) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut pause = Duration::from_micros(50);
+        loop {
+            match cgroup::remove(&self.directory) {
+                Err(error) if error.errno == Errno::EBUSY && Instant::now() < deadline => {
+                    remove_below(&self.directory)?;
+                    std::thread::sleep(pause);
+                    pause = (pause * 2).min(Duration::from_millis(20));
+                }
+                Err(error) if error.errno == Errno::EBUSY => {
+                    return Err(refuse::busy(&self.directory, PATIENCE));
+                }
+                removed => return Ok(removed.map(drop)?),
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! minidock-02: a container that may use so much and no more. Beside chapter 01's, the lists below
+//! have one mechanism more, and the commands that see a group of processes as one thing.
+
+use cgroups::cgroup::ControlGroups;
+use cgroups::engine::process_limits::ProcessLimits;
+use cgroups::engine::{clean, find, inspect, pause, ps, run, stats, stop, top, update};
+use clap::{Parser, Subcommand};
+use console::failure::OURS;
+use console::options::Global;
+use namespaces::engine::{doctor, join, spaces};
+use namespaces::kernel_files::KernelFiles;
+use namespaces::namespaces::Namespaces;
+use namespaces::plan::Mechanism;
+use namespaces::process::Command as ContainerCommand;
+use namespaces::rootfs::RootFileSystem;
+use std::process::ExitCode;
+
+const PROGRAM: &str = "minidock-02";
+
+/// The mechanisms, in the order in which they plan.
+fn mechanisms(groups: ControlGroups, process: ProcessLimits) -> Vec<Box<dyn Mechanism>> {
+    vec![
+        Box::new(Namespaces),
+        Box::new(RootFileSystem),
+        Box::new(KernelFiles),
+        Box::new(groups),
+        Box::new(process),
+        Box::new(ContainerCommand),
+    ]
+}
+
+/// Containers with limits: chapter 02 of minidock. Not safe for programs that you do not trust:
+/// root in a container keeps every capability.
+#[derive(Parser)]
+#[command(name = PROGRAM, version)]
+struct CommandLine {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a command in a new container
+    Run(Box<run::Options>),
+    /// Run a command in a running container
+    Exec(join::Options),
+    /// List containers
+    Ps(ps::Options),
+    /// Show what containers use, second by second
+    Stats(stats::Options),
+    /// List a container's processes
+    Top(top::Options),
+    /// Stop all processes of containers where they are
+    Pause(pause::Options),
+    /// Let paused containers go on
+    Unpause(pause::Options),
+    /// End containers: ask PID 1 first, and after a while kill all
+    Stop(stop::StopOptions),
+    /// Kill containers, or send them a signal
+    Kill(stop::KillOptions),
+    /// Change the limits of running containers
+    Update(update::Options),
+    /// Show a container as the kernel sees it: namespaces beside the host's, mounts, its group
+    Inspect(inspect::Options),
+    /// List namespaces and who is in them
+    Ns(spaces::NsOptions),
+    /// Say what this kernel and account allow, and which chapters will work
+    Doctor(doctor::Options),
+    /// Remove everything of minidock's that no running container uses
+    Clean,
+    /// Print a completion script for a shell
+    Completion {
+        /// The shell
+        shell: console::Shell,
+    },
+}
+
+/// Where a command runs, Docker's 125 keeps our failures apart from its own. (An option that does
+/// not exist is 125 everywhere, as in Docker.)
+fn usual_code(command_line: &CommandLine) -> u8 {
+    if matches!(command_line.command, Command::Run(_) | Command::Exec(_)) { OURS } else { 1 }
+}
+
+fn main() -> ExitCode {
+    console::run(PROGRAM, usual_code, |CommandLine { global, command }| {
+        global.start_explaining()?;
+        match command {
+            Command::Run(options) => {
+                let (container, groups, process) = options.resolve()?;
+                let mechanisms = mechanisms(groups, process);
+                return namespaces::engine::run::run(container, &global, &mechanisms);
+            }
+            Command::Exec(options) => {
+                let mechanisms = mechanisms(ControlGroups::default(), ProcessLimits::default());
+                return join::run(options, &mechanisms, find::to_join);
+            }
+            Command::Update(options) => return update::update(&options),
+            Command::Ps(options) => console::print(ps::list(&options)?)?,
+            Command::Stats(options) => stats::stats(&options)?,
+            Command::Top(options) => console::print(top::top(&options)?)?,
+            Command::Pause(options) => return pause::pause(&options),
+            Command::Unpause(options) => return pause::unpause(&options),
+            Command::Stop(options) => return stop::stop(&options),
+            Command::Kill(options) => return stop::kill(&options),
+            Command::Inspect(options) => console::print(inspect::show(&options)?)?,
+            Command::Ns(options) => console::print(spaces::table(&options)?)?,
+            Command::Doctor(options) => return doctor::run(options, &global),
+            Command::Clean => clean::clean(&global)?,
+            Command::Completion { shell } => console::complete::<CommandLine>(PROGRAM, shell)?,
+        }
+        Ok(0)
+    })
+}

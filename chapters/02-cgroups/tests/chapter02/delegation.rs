@@ -1,0 +1,207 @@
+//! Version 2 alone: a part of the tree that an ordinary user was given, processes in leaves only, controllers enabled from
+//! the top. On version 1 nobody can be given a part of it safely, so that these tests count where there is version 2.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use testkit::{Program, cgroup, here_or_skip, random_token, wait_for};
+
+use crate::{may_limit, minidock};
+
+/// An account that has no name, no subordinate ids, and nothing to do with the tests.
+const STRANGER: u32 = 43210;
+
+/// A group at the top of the tree, which goes with the value, and with it all that is below.
+struct Part(PathBuf);
+
+impl Part {
+    fn new(below: &[&str]) -> Part {
+        let top = cgroup::hierarchies().remove(0).directory;
+        let part = Part(top.join(format!("minidock-test-{}", random_token())));
+        fs::create_dir(&part.0).unwrap();
+        for name in below {
+            fs::create_dir_all(part.0.join(name)).unwrap();
+        }
+        part
+    }
+
+    /// Gives these to its children, from the top down.
+    fn with(self, controllers: &str) -> Part {
+        for group in [self.0.parent().unwrap(), &self.0] {
+            fs::write(group.join("cgroup.subtree_control"), controllers).unwrap();
+        }
+        self
+    }
+
+    /// Delegates it, as admin-guide/cgroup-v2 says.
+    fn given_to(self, user: u32) -> Part {
+        let owned = |group: &Path| {
+            chown(group, Some(user), Some(user)).unwrap();
+            for file in ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"] {
+                chown(group.join(file), Some(user), Some(user)).unwrap();
+            }
+        };
+        owned(&self.0);
+        below(&self.0).iter().for_each(|group| owned(group));
+        self
+    }
+
+    /// Starts a program in a group of it.
+    fn start(&self, group: &str, program: Program) -> Program {
+        let group = self.0.join(group);
+        let script = r#"echo 0 > "$GROUP/cgroup.procs"; exec "$@""#;
+        program.within(script).env("GROUP", group)
+    }
+}
+
+fn below(group: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(group).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        fn remove(group: &Path) -> bool {
+            let gone: Vec<bool> = below(group).iter().map(|group| remove(group)).collect();
+            gone.iter().all(|gone| *gone) && fs::remove_dir(group).is_ok()
+        }
+        // Whoever was in it needs a moment to be gone. A group that stays harms nobody.
+        testkit::wait_at_most(testkit::PATIENCE, || remove(&self.0).then_some(()));
+    }
+}
+
+fn v2_alone() -> bool {
+    here_or_skip(
+        may_limit() && !cgroup::hierarchies().is_empty() && cgroup::is_v2_alone(),
+        "it needs version 2 of control groups alone",
+        "cargo xtask test-v2",
+    )
+}
+
+/// The binary as a stranger's, who may not look where it was built.
+struct Stranger(tempfile::TempDir);
+
+impl Stranger {
+    fn new() -> Stranger {
+        let home = testkit::fresh_root();
+        let binary = home.path().join("minidock-02");
+        fs::copy(testkit::binary(2), &binary).unwrap();
+        fs::set_permissions(&binary, Permissions::from_mode(0o755)).unwrap();
+        chown(home.path(), Some(STRANGER), Some(STRANGER)).unwrap();
+        Stranger(home)
+    }
+
+    fn run(&self, words: &str) -> Program {
+        let program = testkit::program(self.0.path().join("minidock-02")).words(words);
+        program.state(self.0.path()).as_user(STRANGER)
+    }
+}
+
+#[test]
+fn a_user_limits_in_the_part_that_was_delegated() {
+    if !v2_alone() {
+        return;
+    }
+    let part = Part::new(&["leaf"]).with("+memory +pids").given_to(STRANGER);
+    let (user, name) = (Stranger::new(), random_token());
+    let run = user.run(&format!("run --name {name} -m 40m --pids-limit 50 lab sh -c"));
+    let run = part.start("leaf", run.arg("echo ready; exec sleep 600")).spawn();
+    run.wait_for_line("ready");
+    let pid = run.container_pid();
+    let group = cgroup::unified(pid).unwrap();
+    assert_eq!(group.directory, part.0.join("minidock").join(&name));
+    assert_eq!((group.read("pids.max"), group.number("memory.max", "")), ("50".into(), 40 << 20));
+    assert_eq!(group.processes(), [pid]);
+    drop(run);
+    wait_for("its end", || (!group.directory.exists()).then_some(()));
+    let eat = user.run("run -m 32m lab /probe eat 64M");
+    let session = part.start("leaf", eat).run();
+    session.code(137).stderr_contains("OOM-killed: limit 32MiB, peak ");
+    let bomb = user.run("run --pids-limit 20 lab /probe forkbomb");
+    part.start("leaf", bomb).run().success().stdout_contains("processes=19\n");
+    crate::has_left_nothing(&name);
+}
+
+#[test]
+fn a_user_without_one_is_told_which_limits_cannot_be_kept() {
+    if !v2_alone() {
+        return;
+    }
+    let user = Stranger::new();
+    user.run("run lab /probe exit 3").run().code(3).stdout("");
+    let session = user.run("run -m 40m --pids-limit 50 lab /probe exit 3").run();
+    session.code(125).stdout("").stderr_contains("--memory").stderr_contains("--pids-limit");
+    session.stderr_contains("\n  try: ").stderr_contains("Delegate");
+    user.run("run --name some lab true").run().code(125).stderr_contains("--name");
+}
+
+#[test]
+fn a_controller_that_was_not_delegated_is_named() {
+    if !v2_alone() {
+        return;
+    }
+    let part = Part::new(&["leaf"]).with("+memory").given_to(STRANGER);
+    let user = Stranger::new();
+    let run = |words: &str| part.start("leaf", user.run(words)).run();
+    run("run -m 40m lab /probe exit 3").code(3).stderr("");
+    let session = run("run -m 40m --pids-limit 50 lab /probe exit 3");
+    session.code(125).stdout("").stderr_contains("pids").stderr_contains("\n  try: ");
+    // Nobody asks for it, and so nobody misses it.
+    run("run lab /probe exit 3").code(3).stderr("");
+}
+
+#[test]
+fn a_user_in_the_delegated_group_itself_is_told_of_leaves() {
+    if !v2_alone() {
+        return;
+    }
+    let part = Part::new(&[]).with("+memory").given_to(STRANGER);
+    // With controllers enabled, it could have no processes.
+    fs::write(part.0.join("cgroup.subtree_control"), "-memory").unwrap();
+    let user = Stranger::new();
+    let session = part.start("", user.run("run -m 40m lab /probe exit 3")).run();
+    session.code(125).stdout("").stderr_contains("leaf").stderr_contains("\n  try: ");
+    part.start("", user.run("run lab /probe exit 3")).run().code(3);
+}
+
+#[test]
+fn root_in_a_group_with_processes_makes_the_containers_beside_it() {
+    if !v2_alone() {
+        return;
+    }
+    // Nothing is enabled for this part: root enables from the top what is needed.
+    for enabled in ["", "+memory +pids"] {
+        let part = Part::new(&["session/own"]);
+        let part = if enabled.is_empty() { part } else { part.with(enabled) };
+        let name = random_token();
+        let run = minidock("run --cpus 0.5 --pids-limit 50 --name").arg(&name);
+        let run = run.words("lab sh -c").arg("echo ready; exec sleep 600");
+        let run = part.start("session/own", run).spawn();
+        run.wait_for_line("ready");
+        let group = cgroup::unified(run.container_pid()).unwrap();
+        assert_eq!(group.directory, part.0.join("session/minidock").join(&name));
+        assert_eq!(group.read("pids.max"), "50");
+        assert_eq!(group.read("cpu.max"), "50000 100000");
+        // Nobody was moved.
+        let own = fs::read_to_string(part.0.join("session/own/cgroup.procs")).unwrap();
+        assert!(own.lines().any(|pid| pid == run.pid().to_string()), "{own}");
+        drop(run);
+        crate::leaves_nothing(&name);
+    }
+}
+
+#[test]
+fn two_sessions_have_containers_of_their_own() {
+    if !v2_alone() {
+        return;
+    }
+    let (one, two) = (Part::new(&["leaf"]), Part::new(&["leaf"]));
+    let name = random_token();
+    // The same name twice: each session has a tree of its own.
+    for part in [&one, &two] {
+        let run = minidock("run --name").arg(&name).words("lab /probe cat /proc/self/cgroup");
+        part.start("leaf", run).run().success().stdout("0::/\n");
+    }
+    crate::has_left_nothing(&name);
+}

@@ -1,0 +1,72 @@
+//! Chapter 02's test programs once more, in a virtual machine that has version 2 of control groups and nothing else: most
+//! machines that run them natively have version 1 beside it, or instead.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::build;
+
+const PACKAGE: &str = "ch02-cgroups";
+
+/// Runs each of them, also after one has failed.
+const RUN_ALL: &str = r#"code=0; for test in "$@"; do echo "     Running $test"; "$test" || code=1; done; exit $code"#;
+
+/// Builds the tests and the chapters' programs and runs them as root of the guest.
+pub(crate) fn test() -> Result<()> {
+    let (chapters, tests) = (build::chapters()?, build::tests(&format!("--package={PACKAGE}"))?);
+    let package = &tests.first().with_context(|| format!("{PACKAGE} has no tests"))?.package;
+    let vm = build::program("vm", "vm")?;
+    let mut command = Command::new(vm.path);
+    // Every processor of the guest is a thread of QEMU's. An emulated one is many times slower than ours.
+    command.args(["run", "--cpus", "2", "--memory", "2048", "--timeout", "900"]);
+    command.envs(build::variables(&chapters));
+    // A named skip is for machines that lack something, and here is all there is to have.
+    for (name, value) in [
+        ("MINIDOCK_REQUIRE_PEERS", "1".into()),
+        ("INSTA_UPDATE", "no".into()),
+        ("INSTA_WORKSPACE_ROOT", super::workspace().display().to_string()),
+    ] {
+        command.arg("--env").arg(format!("{name}={value}"));
+    }
+    // Snapshots are compared where their sources lie.
+    command.arg("--add").arg(package.join("tests")).arg("--directory").arg(package);
+    for test in &tests {
+        command.arg("--add").arg(&test.path);
+    }
+    command.args(["sh", "-c", RUN_ALL, "sh"]).args(tests.iter().map(|test| &test.path));
+    let mut guest = command.stdout(Stdio::piped()).spawn().context("cannot start vm")?;
+    let mut passed = 0;
+    for line in BufReader::new(guest.stdout.take().context("its output")?).split(b'\n') {
+        let line = line.context("read the guest's output")?;
+        let text = String::from_utf8_lossy(&line);
+        passed += passed_tests(&text).unwrap_or(0);
+        writeln!(std::io::stdout(), "{text}").context("standard output")?;
+    }
+    let status = guest.wait().context("wait for vm")?;
+    if !status.success() {
+        bail!("the virtual machine, or a test in it, ended with {status}");
+    }
+    ensure!(passed > 0, "no test was run");
+    eprintln!("xtask: {passed} tests passed in the virtual machine");
+    Ok(())
+}
+
+/// The number in `test result: ok. 3 passed; 0 failed; …`.
+fn passed_tests(line: &str) -> Option<u32> {
+    let counts = line.strip_prefix("test result: ok. ")?;
+    counts.split_once(" passed")?.0.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_harness_says_how_many_passed() {
+        assert_eq!(passed_tests("test result: ok. 31 passed; 0 failed; 0 ignored"), Some(31));
+        assert_eq!(passed_tests("test result: FAILED. 1 passed; 2 failed"), None);
+        assert_eq!(passed_tests("test a ... ok"), None);
+    }
+}
