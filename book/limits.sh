@@ -55,7 +55,7 @@ limit() {
 groups=()
 leaf= pids= bytes= machine=
 finish() {
-    local group try
+    local group try left
     for try in {1..100}; do
         for group in "${groups[@]}"; do
             # They are empty; but a process that was killed takes a moment to be gone.
@@ -63,10 +63,11 @@ finish() {
             # Somebody else's container may be beside ours.
             rmdir "${group%/*}" 2>/dev/null || true
         done
-        ls -d "${groups[@]}" >/dev/null 2>&1 || return 0
+        left=$(ls -d "${groups[@]}" 2>/dev/null || true)
+        test -n "$left" || return 0
         sleep 0.05
     done
-    echo "limits.sh: these groups are left: ${groups[*]}" >&2
+    echo "limits.sh: these groups are left: $left" >&2
 }
 trap finish EXIT
 
@@ -126,4 +127,4 @@ exec {input}<&0
 machine=$!
 exec <&- {input}<&-
 # A signal ends the first wait; what it killed is waited for by the second.
-wait "$machine" || wait "$machine" || true
+{ wait "$machine" || wait "$machine" || true; } 2>/dev/null

@@ -4,6 +4,7 @@ use crate::ladder::{BWRAP, FLOOR, GROUPED, GROUPED_RESTED, OURS, OURS_RESTED, RU
 use crate::results::{Ratio, Row};
 use crate::rounds::Times;
 use crate::shares::{HALF, Share, Yield};
+use crate::words::{processors, waits};
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 
@@ -106,11 +107,15 @@ impl Bar {
 }
 
 fn half_yields(shared: &Yield) -> Verdict {
-    let processors = |thousandths: u64| thousandths as f64 / 1000.0;
     let (min, max) = (processors(shared.min), processors(shared.max));
     Verdict {
         bar: "--cpus 0.5 yields 0.47 to 0.53 of a processor".into(),
-        measured: format!("{min:.3} to {max:.3} in {} windows", shared.count),
+        // Where others took the processors, few periods were throttled.
+        measured: format!(
+            "{min} to {max} in {} windows, {} periods throttled",
+            shared.count,
+            waits(shared)
+        ),
         kept: Some([shared.min, shared.max].iter().all(|share| HALF_YIELDS.contains(share))),
     }
 }
@@ -177,7 +182,7 @@ mod tests {
         let mut shares = sample(Accelerator::Kvm).shares;
         let verdict = |shares: &[Share]| verdicts(&[], shares, "v1");
         let found = verdict(&shares);
-        assert_eq!(found[0].measured, "0.495 to 0.510 in 5 windows");
+        assert_eq!(found[0].measured, "0.495 to 0.510 in 5 windows, 98 of 100 periods throttled");
         assert_eq!((found.len(), found[0].kept), (1, Some(true)));
         let crate::results::Outcome::Measured(shared) = &mut shares[0].outcome else { panic!() };
         shared.min = 469;

@@ -13,14 +13,15 @@ sub field {
         open my $file, "<", "/sys/fs/cgroup/$name" or next;
         while (<$file>) { return $1 if /^\Q$key\E(\d+)$/ }
     }
-    die "no counter of $key";
+    return undef;
 }
 my $group = "minidock/busy";
-my @usage = -e "/sys/fs/cgroup/cpuacct" ? ("", "cpuacct/$group/cpuacct.usage") : ("usage_usec ", "$group/cpu.stat");
-my $unit = $usage[0] ? 1 : 1000;
+# Version 2 counts the time with the controller or without; version 1 in nanoseconds, in a tree of its own.
+my @unified = ("$group/cpu.stat", "unified/$group/cpu.stat");
+sub used { field("usage_usec ", @unified) // field("", "cpuacct/$group/cpuacct.usage") / 1000 }
 my ($start, $used, $waits);
 for my $number (0 .. 50) {
-    my @now = (time, field(@usage) / $unit, field("nr_throttled ", "cpu/$group/cpu.stat", "$group/cpu.stat"));
+    my @now = (time, used(), field("nr_throttled ", "cpu/$group/cpu.stat", "$group/cpu.stat"));
     ($start, $used, $waits) = @now unless $number;
     printf "%d %d %d\n", ($now[0] - $start) * 1e6, $now[1] - $used, $now[2] - $waits;
     my $next = $start + ($number + 1) / 100 - time;

@@ -89,7 +89,7 @@ fn difference(before: &[String], now: &[String]) -> String {
 
 /// A mechanism's file, what its head says, and its steps.
 fn told(tree: &Tree, main: &str, mechanism: &str, used: &mut Used) -> Result<String> {
-    let import = Regex::new(r"(?m)^use (\w+)::(\w+)::(\w+)(?: as (\w+))?;")?;
+    let import = Regex::new(r"(?m)^use (\w+)::(\w+(?:::\w+)*)::(\w+)(?: as (\w+))?;")?;
     let import = import
         .captures_iter(main)
         .find(|import| {
@@ -99,7 +99,7 @@ fn told(tree: &Tree, main: &str, mechanism: &str, used: &mut Used) -> Result<Str
     let chapter =
         all(tree)?.into_iter().find(|chapter| chapter.ends_with(&format!("-{}", &import[1])));
     let chapter = chapter.with_context(|| format!("no chapter {}", &import[1]))?;
-    let file = format!("chapters/{chapter}/src/{}.rs", &import[2]);
+    let file = format!("chapters/{chapter}/src/{}.rs", import[2].replace("::", "/"));
     let text = tree.read(&file)?;
     used.files.insert(file.clone());
     let mut told =
@@ -172,6 +172,19 @@ mod tests {
         }
         assert!(!page.contains("join the other namespaces"), "that is a step of exec");
         assert!(!page.contains("open a terminal in the container"), "that is a step of exec");
+    }
+
+    #[test]
+    fn the_page_of_chapter_02_shows_what_it_adds_and_nothing_else() {
+        let tree = Tree::workspace();
+        let all = all(&tree).unwrap();
+        let page = page(&tree, &all, 1, &mut Used::default()).unwrap();
+        for part in
+            ["\n+ControlGroups\n", "\n+ProcessLimits\n", "\n Namespaces\n", "## ControlGroups"]
+        {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+        assert!(!page.contains("## KernelFiles"), "that is chapter 01's: {page}");
     }
 
     #[test]

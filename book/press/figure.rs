@@ -1,15 +1,17 @@
 //! Pictures: drawn by code, from what is in the tree where there is something to draw from. Each has a
 //! title and says in words what it shows. Lines take the colour of the text, in every theme.
 
+mod groups;
 mod pivot;
 mod protocol;
+mod throttling;
 mod views;
 
 use crate::tree::Tree;
 use anyhow::{Context, Result, bail};
 
 /// All pictures, by the names that pages use.
-pub(crate) const NAMES: [&str; 3] = ["views", "protocol", "pivot"];
+pub(crate) const NAMES: [&str; 5] = ["views", "protocol", "pivot", "groups", "throttling"];
 
 /// The picture as HTML.
 pub(crate) fn draw(tree: &Tree, name: &str) -> Result<String> {
@@ -17,6 +19,8 @@ pub(crate) fn draw(tree: &Tree, name: &str) -> Result<String> {
         "views" => views::draw(),
         "protocol" => protocol::draw(&tree.read("chapters/01-namespaces/src/launch.rs")?)?,
         "pivot" => pivot::draw(&tree.read("book/captures/pivot_root.txt")?)?,
+        "groups" => groups::draw(&tree.read("book/captures/cgroup_tree.txt")?)?,
+        "throttling" => throttling::draw(&tree.read("book/captures/throttling.txt")?)?,
         _ => bail!("there is no picture `{name}`"),
     };
     picture.html(name).with_context(|| format!("picture `{name}`"))
@@ -62,7 +66,7 @@ impl Picture {
         ));
     }
 
-    /// A box; `class` is `solid`, `dashed` or `filled`.
+    /// A box; `class` is `solid`, `dashed`, `filled` or `wait`.
     fn rectangle(&mut self, x: u32, y: u32, width: u32, height: u32, class: &str) {
         self.parts.push_str(&format!(
             r#"<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="4" class="{class}"/>"#

@@ -114,6 +114,7 @@ fn nothing_unused(tree: &Tree, used: &Used) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use regex::Regex;
 
     #[test]
     fn an_anchor_that_no_page_uses_is_refused() {
@@ -138,6 +139,22 @@ mod tests {
         all_are_listed("[a](01-a/index.md)", &pages, &chapters).unwrap();
         assert!(all_are_listed("", &pages, &[]).is_err());
         assert!(all_are_listed("", &[], &chapters).is_err());
+    }
+
+    #[test]
+    fn the_table_of_limits_names_every_file_that_chapter_02_writes_or_reads() {
+        let tree = Tree::workspace();
+        let page = tree.read("book/src/02-cgroups/limits.md").unwrap();
+        let file =
+            Regex::new(r#""((?:memory|cpu|cpuacct|cpuset|pids|io|blkio)\.[a-z_.]+)""#).unwrap();
+        let missing = |name: &&str| !page.contains(&format!("`{name}`"));
+        for source in ["limits.rs", "v1.rs", "v2.rs", "engine/device_rates.rs"] {
+            let text = tree.read(&format!("chapters/02-cgroups/src/{source}")).unwrap();
+            let names: Vec<&str> =
+                file.captures_iter(&text).map(|found| found.get(1).unwrap().as_str()).collect();
+            assert!(!names.is_empty(), "{source} names no files any more");
+            assert_eq!(names.into_iter().find(missing), None, "{source}");
+        }
     }
 
     #[test]

@@ -64,8 +64,12 @@ pub(crate) fn make(chapter: &Chapter, to: &Path) -> Result<()> {
     for entry in fs::read_dir(crate::tree().join("chapters")).context("cannot list the chapters")? {
         let entry = entry?;
         // Each begins with its number.
-        if entry.file_name().to_string_lossy().get(..2) <= Some(&chapter.number) {
-            copy(&entry.path(), &to.join("chapters").join(entry.file_name()))?;
+        let name = entry.file_name();
+        if name.to_string_lossy().get(..2) <= Some(&chapter.number) {
+            copy(&entry.path(), &to.join("chapters").join(&name))?;
+        }
+        if name.to_string_lossy().get(..2) < Some(&chapter.number) {
+            unmark(&to.join("chapters").join(&name))?;
         }
     }
     change(&to.join("Cargo.toml"), |text| {
@@ -156,6 +160,22 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Takes the marks out of a directory's sources: of earlier chapters nothing is missing.
+fn unmark(directory: &Path) -> Result<()> {
+    for entry in fs::read_dir(directory).with_context(|| format!("cannot list {directory:?}"))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            unmark(&path)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let is_mark = |line: &&str| line.trim_start().starts_with("// LAB ");
+            change(&path, |text| {
+                text.split_inclusive('\n').filter(|line| !is_mark(line)).collect()
+            })?;
+        }
+    }
+    Ok(())
+}
+
 fn change(file: &Path, by: impl FnOnce(String) -> String) -> Result<()> {
     let text =
         fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -189,6 +209,11 @@ mod tests {
             }
             for (file, text) in with_holes(&chapter, |_, _| true).unwrap() {
                 assert_ne!(whole(&file).unwrap(), text, "{file}");
+                // A mark without a hole would send a learner to look for what is not missing.
+                let marks = whole(&file).unwrap().matches("// LAB ").count();
+                let marked = chapter.checks().flat_map(|(_, check)| &check.holes);
+                let marked = marked.filter(|hole| hole.file == file && hole.find.is_none());
+                assert_eq!(marks, marked.count(), "{file}");
             }
         }
     }

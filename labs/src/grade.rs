@@ -133,7 +133,7 @@ pub(crate) fn inside(task: &str, check: &str, binary: &Path) -> Result<()> {
 }
 
 /// A session that does not end is a panic of the test kit's: here it is a finding.
-fn quietly<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn quietly<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
     let result = panic::catch_unwind(AssertUnwindSafe(run));

@@ -93,7 +93,8 @@ impl Hole {
         ensure!(found.is_some(), "{}: there is no `{mark}` number {}", self.file, nth + 1);
         let first = found.unwrap_or(0) + 1;
         let end = first + statement(&lines[first..]);
-        ensure!(end > first, "{}: nothing follows `{mark}`", self.file);
+        let body = lines.get(first).filter(|line| !line.trim_start().starts_with("//"));
+        ensure!(end > first && body.is_some(), "{}: no body follows `{mark}`", self.file);
         let indent = indent(lines[first]);
         let without: Vec<String> = self
             .instead

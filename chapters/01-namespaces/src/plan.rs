@@ -112,8 +112,8 @@ pub trait Mechanism {
         Ok(())
     }
 
-    /// In the parent, once the command runs: what the start does not have to wait for.
-    fn started(&self, _child: &Child) -> Result<()> {
+    /// In the parent, once the command has run for a moment: what its start need not wait for.
+    fn settled(&self, _child: &Child) -> Result<()> {
         Ok(())
     }
 

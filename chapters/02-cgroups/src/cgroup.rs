@@ -23,7 +23,6 @@ use kernel::cgroup::{self, Version};
 use kernel::process::Child;
 use namespaces::config::{Config, Process};
 use namespaces::plan::{Mechanism, Phase, Plan, Slot, Target};
-use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
 
 /// The mechanism, with what was asked for.
@@ -34,7 +33,7 @@ pub struct ControlGroups {
     /// What it may use.
     pub limits: Limits,
     group: Slot<Group>,
-    keeper: RefCell<Option<Keeper>>,
+    keeper: Keeper,
 }
 
 impl ControlGroups {
@@ -70,6 +69,7 @@ impl Mechanism for ControlGroups {
             "before anything is in the group: there is no moment without them",
             move || group.find().map_or(Ok(()), |group| group.limit(&limits)),
         );
+        self.keeper.plan(config, &self.group, plan);
         join(self.group.clone(), plan);
         plan.step(
             Phase::Groups,
@@ -98,17 +98,14 @@ impl Mechanism for ControlGroups {
         Ok(())
     }
 
-    fn started(&self, _child: &Child) -> Result<()> {
-        if let Some(group) = self.group.find() {
-            self.keeper.replace(Some(Keeper::start(group)?));
-        }
-        Ok(())
+    fn settled(&self, _child: &Child) -> Result<()> {
+        self.group.find().map_or(Ok(()), |group| self.keeper.start(group))
     }
 
     fn cleanup(&self, _id: &str) -> Result<Option<String>> {
         let Some(group) = self.group.find() else { return Ok(None) };
         // It ends while we remove what it would have removed.
-        let keeper = self.keeper.take().map(Keeper::dismiss);
+        let keeper = self.keeper.dismiss();
         // What shares the host's process numbers outlives its first process; nothing outlives this.
         if group.is_populated() {
             group.kill()?;

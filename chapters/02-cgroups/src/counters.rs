@@ -1,7 +1,7 @@
 //! What a group has used and what was done to it, by the kernel's own counters. Both versions count
 //! the same things in other files and other units.
 
-use crate::engine::block_io;
+use crate::engine::{block_io, threads};
 use crate::group::{Group, Place};
 use kernel::cgroup::Version;
 use std::fs;
@@ -52,7 +52,7 @@ impl Usage {
             inactive_cache: memory.and_then(|place| field(place, "memory.stat", cache)),
             peak: memory.and_then(|m| number(m, pick("memory.max_usage_in_bytes", "memory.peak"))),
             out_of_memory_kills: out_of_memory_kills(group),
-            pids: group.with("pids").and_then(|place| number(place, "pids.current")),
+            pids: threads::count(group),
             io: group.with("io").and_then(block_io::transferred),
         }
     }
@@ -61,7 +61,6 @@ impl Usage {
 /// How many of a group's processes the kernel killed for want of memory.
 pub fn out_of_memory_kills(group: &Group) -> Option<u64> {
     let place = group.with("memory")?;
-    // LAB 02.2 oom: where each version counts the killed
     match place.version {
         Version::V2 => field(place, "memory.events", "oom_kill"),
         Version::V1 => field(place, "memory.oom_control", "oom_kill"),
@@ -79,25 +78,11 @@ pub fn memory_limit(group: &Group) -> Option<u64> {
     }
 }
 
-/// The most processes that a group may have.
-pub fn pids_limit(group: &Group) -> Option<u64> {
-    group.with("pids").and_then(|place| number(place, "pids.max"))
-}
-
-/// Whether all processes of a group are stopped where they are.
-pub fn is_frozen(group: &Group) -> bool {
-    let core = group.places.first();
-    core.is_some_and(|place| match place.version {
-        Version::V2 => field(place, "cgroup.events", "frozen") == Some(1),
-        Version::V1 => read(place, "freezer.state").is_some_and(|state| state.trim() == "FROZEN"),
-    })
-}
-
 pub(crate) fn read(place: &Place, file: &str) -> Option<String> {
     fs::read_to_string(place.directory.join(file)).ok()
 }
 
-fn number<T: FromStr>(place: &Place, file: &str) -> Option<T> {
+pub(crate) fn number<T: FromStr>(place: &Place, file: &str) -> Option<T> {
     read(place, file)?.trim().parse().ok()
 }
 

@@ -4,8 +4,8 @@
 
 use crate::counters;
 use crate::engine::subtree::{processes_below, remove_below};
-use crate::engine::{claim, refuse};
-use crate::hierarchy;
+use crate::engine::{claim, joined, refuse};
+use crate::hierarchy::{self, Names, OURS};
 use crate::limits::{Limits, Setting};
 use crate::{v1, v2};
 use anyhow::Result;
@@ -27,6 +27,8 @@ pub struct Group {
     pub name: String,
     /// Its directories, one in each hierarchy. The first one counts: its processes are the group's.
     pub places: Vec<Place>,
+    /// Directories that `update` makes later, when a limit is asked for that needs them.
+    spare: Vec<Place>,
     /// Held as long as somebody minds it.
     lock: Option<Flock<File>>,
 }
@@ -45,19 +47,20 @@ pub struct Place {
 impl Group {
     /// Makes a group in these hierarchies that can keep these limits. The name is taken from here on.
     pub fn make(name: &str, hierarchies: &[Hierarchy], limits: &Limits) -> Result<Group> {
-        let in_v1 = |name: &&'static str| {
-            let of_v1 = hierarchies.iter().filter(|h| h.version == Version::V1);
-            of_v1.flat_map(|h| &h.controllers).any(|has| v1::modern_name(has) == *name)
-        };
         let asked = v2::settings(limits).into_iter().filter(|setting| !setting.implied);
-        let mut needed: Vec<&'static str> = asked.map(|setting| setting.controller).collect();
-        needed.dedup();
-        needed.retain(|name| !in_v1(name));
+        let asked: Vec<&'static str> = asked.map(|setting| setting.controller).collect();
+        let in_v1 = |name: &str| {
+            let mut of_v1 = hierarchies.iter().filter(|h| h.version == Version::V1);
+            of_v1.any(|h| h.controllers.iter().any(|has| v1::modern_name(has) == name))
+        };
+        let needed: Vec<_> = asked.iter().copied().filter(|name| !in_v1(name)).collect();
 
-        let mut group = Group { name: name.into(), places: Vec::new(), lock: None };
+        let mut group = Group::found(name.into(), Vec::new());
         for hierarchy in hierarchies {
-            let made = group.make_place(hierarchy, &needed);
-            if let Err(error) = made {
+            if !joined::is_joined(hierarchy, hierarchies, &asked) {
+                let ours = hierarchy.own.iter().map(|own| own.join(OURS).join(name));
+                group.spare.extend(ours.map(|directory| Place::new(hierarchy, directory)));
+            } else if let Err(error) = group.make_place(hierarchy, &needed) {
                 group.remove()?;
                 return Err(error);
             }
@@ -65,7 +68,7 @@ impl Group {
         Ok(group)
     }
 
-    fn make_place(&mut self, hierarchy: &Hierarchy, needed: &[&'static str]) -> Result<()> {
+    fn make_place(&mut self, hierarchy: &Hierarchy, needed: Names) -> Result<()> {
         loop {
             let directory = hierarchy::make_ours(hierarchy, needed)?.join(&self.name);
             let made = match cgroup::make(&directory) {
@@ -95,7 +98,7 @@ impl Group {
 
     /// A group that is there.
     pub fn found(name: String, places: Vec<Place>) -> Group {
-        Group { name, places, lock: None }
+        Group { name, places, spare: Vec::new(), lock: None }
     }
 
     /// The place that has a controller.
@@ -127,14 +130,14 @@ impl Group {
 
     /// The processes in it, and in groups below it.
     pub fn processes(&self) -> Vec<Pid> {
-        self.places.first().map_or(Vec::new(), |place| processes_below(&place.directory))
+        self.places.first().map_or(Vec::new(), Place::processes)
     }
 
     /// Whether there are any.
     pub fn is_populated(&self) -> bool {
         self.places.first().is_some_and(|place| match place.version {
             Version::V2 => counters::field(place, "cgroup.events", "populated") == Some(1),
-            Version::V1 => !processes_below(&place.directory).is_empty(),
+            Version::V1 => !place.processes().is_empty(),
         })
     }
 
@@ -145,7 +148,7 @@ impl Group {
 
     /// Removes its directories; the first one last, as the name is free after that.
     pub fn remove(&self) -> Result<()> {
-        self.places.iter().rev().try_for_each(Place::remove)
+        self.spare.iter().chain(self.places.iter().rev()).try_for_each(Place::remove)
     }
 }
 
@@ -161,6 +164,10 @@ impl Place {
         };
         let modern = controllers.iter().map(|name| v1::modern_name(name).to_owned());
         Place { version: hierarchy.version, controllers: modern.collect(), directory }
+    }
+
+    pub(crate) fn processes(&self) -> Vec<Pid> {
+        processes_below(&self.directory)
     }
 
     fn set(&self, setting: &Setting) -> Result<()> {
@@ -189,7 +196,7 @@ impl Place {
         if freezes {
             self.freeze(true)?;
         }
-        for pid in processes_below(&self.directory) {
+        for pid in self.processes() {
             // It may have ended meanwhile, which is what we want.
             if let Ok(pidfd) = kernel::process::open(pid) {
                 kernel::process::send_signal(pidfd, Signal::SIGKILL)?;
@@ -215,6 +222,8 @@ impl Place {
         loop {
             match cgroup::remove(&self.directory) {
                 Err(error) if error.errno == Errno::EBUSY && Instant::now() < deadline => {
+                    // Of what was being born while the others were killed, version 1 misses some.
+                    self.kill()?;
                     remove_below(&self.directory)?;
                     std::thread::sleep(pause);
                     pause = (pause * 2).min(Duration::from_millis(20));

@@ -10,50 +10,53 @@
 //! Wherever version 2 is mounted it comes first: even without a controller it starts a process in
 //! its group, freezes and kills a group as one, which version 1 cannot.
 
+use crate::engine::joined::{self, gives, has};
 use crate::engine::refuse;
 use crate::{v1, v2};
 use anyhow::{Context, Result};
 use kernel::cgroup::{self, Hierarchy, Version};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The directory, in each hierarchy, that holds the groups of our containers.
 pub const OURS: &str = "minidock";
+
+/// Controllers, by their names in version 2.
+pub type Names<'a> = &'a [&'static str];
 
 /// The hierarchies in which a container has a group, version 2 first. None if there are no control
 /// groups here.
 pub fn used() -> Result<Vec<Hierarchy>> {
     let mut all = cgroup::hierarchies().context("look for control groups")?;
-    let unified = all.first().is_some_and(|first| first.version == Version::V2);
-    all.retain(|hierarchy| {
-        let has = |name: &&str| hierarchy.controllers.iter().any(|own| own == name);
-        let freezes = !unified && has(&"freezer");
-        let useful = freezes || v1::CONTROLLERS.iter().any(has);
-        hierarchy.own.is_some() && (hierarchy.version == Version::V2 || useful)
-    });
+    joined::keep_useful(&mut all);
     // Without version 2, it is the freezer that kills a group as one: it comes first then.
-    all.sort_by_key(|h| h.version == Version::V1 && !h.controllers.iter().any(|c| c == "freezer"));
+    all.sort_by_key(|h| h.version == Version::V1 && !has(h, &["freezer"]));
     Ok(all)
 }
 
 /// Makes the directory for our groups in a hierarchy, unless it is there, and sees to it that
 /// groups in it have the controllers in `needed`.
-pub fn make_ours(hierarchy: &Hierarchy, needed: &[&'static str]) -> Result<PathBuf> {
+pub fn make_ours(hierarchy: &Hierarchy, needed: Names) -> Result<PathBuf> {
     let base = match hierarchy.version {
-        Version::V1 => hierarchy.own.clone().unwrap_or_default(),
-        Version::V2 => v2::delegate(hierarchy, needed)?,
+        Version::V2 if gives(hierarchy, needed) => v2::delegate(hierarchy, needed)?,
+        _ => hierarchy.own.clone().unwrap_or_default(),
     };
+    make_ours_in(&base, hierarchy, needed)
+}
+
+/// The same, where the group that ours go into is known.
+pub fn make_ours_in(base: &Path, hierarchy: &Hierarchy, needed: Names) -> Result<PathBuf> {
     let ours = base.join(OURS);
     cgroup::make(&ours)?;
     let prepared = match hierarchy.version {
-        Version::V2 => v2::enable(&ours, needed, &v2::CONTROLLERS).map_err(refuse::controller),
-        Version::V1 if hierarchy.controllers.iter().any(|name| name == "cpuset") => {
-            v1::inherit_cpuset(&base, &ours)
+        Version::V2 if gives(hierarchy, needed) => {
+            v2::enable(&ours, needed, &v2::CONTROLLERS).map_err(refuse::controller)
         }
-        Version::V1 => Ok(()),
+        Version::V1 if has(hierarchy, &["cpuset"]) => v1::inherit_cpuset(base, &ours),
+        _ => Ok(()),
     };
     match prepared {
         // `clean` has removed it meanwhile, as it was empty.
-        Err(_) if !ours.exists() => make_ours(hierarchy, needed),
+        Err(_) if !ours.exists() => make_ours_in(base, hierarchy, needed),
         prepared => prepared.map(|()| ours),
     }
 }

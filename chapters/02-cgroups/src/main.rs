@@ -6,7 +6,7 @@ use cgroups::engine::process_limits::ProcessLimits;
 use cgroups::engine::{clean, find, inspect, pause, ps, run, stats, stop, top, update};
 use clap::{Parser, Subcommand};
 use console::failure::OURS;
-use console::options::Global;
+use console::options::{Deferred, Global};
 use namespaces::engine::{doctor, join, spaces};
 use namespaces::kernel_files::KernelFiles;
 use namespaces::namespaces::Namespaces;
@@ -43,31 +43,31 @@ struct CommandLine {
 #[derive(Subcommand)]
 enum Command {
     /// Run a command in a new container
-    Run(Box<run::Options>),
+    Run(Deferred<run::Options>),
     /// Run a command in a running container
-    Exec(join::Options),
+    Exec(Deferred<join::Options>),
     /// List containers
-    Ps(ps::Options),
+    Ps(Deferred<ps::Options>),
     /// Show what containers use, second by second
-    Stats(stats::Options),
+    Stats(Deferred<stats::Options>),
     /// List a container's processes
-    Top(top::Options),
+    Top(Deferred<top::Options>),
     /// Stop all processes of containers where they are
-    Pause(pause::Options),
+    Pause(Deferred<pause::Options>),
     /// Let paused containers go on
-    Unpause(pause::Options),
+    Unpause(Deferred<pause::Options>),
     /// End containers: ask PID 1 first, and after a while kill all
-    Stop(stop::StopOptions),
+    Stop(Deferred<stop::StopOptions>),
     /// Kill containers, or send them a signal
-    Kill(stop::KillOptions),
+    Kill(Deferred<stop::KillOptions>),
     /// Change the limits of running containers
-    Update(update::Options),
+    Update(Deferred<update::Options>),
     /// Show a container as the kernel sees it: namespaces beside the host's, mounts, its group
-    Inspect(inspect::Options),
+    Inspect(Deferred<inspect::Options>),
     /// List namespaces and who is in them
-    Ns(spaces::NsOptions),
+    Ns(Deferred<spaces::NsOptions>),
     /// Say what this kernel and account allow, and which chapters will work
-    Doctor(doctor::Options),
+    Doctor(Deferred<doctor::Options>),
     /// Remove everything of minidock's that no running container uses
     Clean,
     /// Print a completion script for a shell
@@ -87,26 +87,26 @@ fn main() -> ExitCode {
     console::run(PROGRAM, usual_code, |CommandLine { global, command }| {
         global.start_explaining()?;
         match command {
-            Command::Run(options) => {
+            Command::Run(Deferred(options)) => {
                 let (container, groups, process) = options.resolve()?;
                 let mechanisms = mechanisms(groups, process);
                 return namespaces::engine::run::run(container, &global, &mechanisms);
             }
-            Command::Exec(options) => {
+            Command::Exec(Deferred(options)) => {
                 let mechanisms = mechanisms(ControlGroups::default(), ProcessLimits::default());
-                return join::run(options, &mechanisms, find::to_join);
+                return join::run(*options, &mechanisms, find::to_join);
             }
-            Command::Update(options) => return update::update(&options),
-            Command::Ps(options) => console::print(ps::list(&options)?)?,
-            Command::Stats(options) => stats::stats(&options)?,
-            Command::Top(options) => console::print(top::top(&options)?)?,
-            Command::Pause(options) => return pause::pause(&options),
-            Command::Unpause(options) => return pause::unpause(&options),
-            Command::Stop(options) => return stop::stop(&options),
-            Command::Kill(options) => return stop::kill(&options),
-            Command::Inspect(options) => console::print(inspect::show(&options)?)?,
-            Command::Ns(options) => console::print(spaces::table(&options)?)?,
-            Command::Doctor(options) => return doctor::run(options, &global),
+            Command::Update(Deferred(options)) => return update::update(&options),
+            Command::Ps(Deferred(options)) => console::print(ps::list(&options)?)?,
+            Command::Stats(Deferred(options)) => stats::stats(&options)?,
+            Command::Top(Deferred(options)) => console::print(top::top(&options)?)?,
+            Command::Pause(Deferred(options)) => return pause::pause(&options),
+            Command::Unpause(Deferred(options)) => return pause::unpause(&options),
+            Command::Stop(Deferred(options)) => return stop::stop(&options),
+            Command::Kill(Deferred(options)) => return stop::kill(&options),
+            Command::Inspect(Deferred(options)) => console::print(inspect::show(&options)?)?,
+            Command::Ns(Deferred(options)) => console::print(spaces::table(&options)?)?,
+            Command::Doctor(Deferred(options)) => return doctor::run(*options, &global),
             Command::Clean => clean::clean(&global)?,
             Command::Completion { shell } => console::complete::<CommandLine>(PROGRAM, shell)?,
         }

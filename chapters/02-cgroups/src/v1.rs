@@ -1,5 +1,5 @@
 //! Version 1 of control groups (admin-guide/cgroup-v1): each controller, or a few together, has a
-//! hierarchy of its own, and a process is in one group of each. All of them have to be joined.
+//! hierarchy of its own, and a process is in one group of each. They have to be joined one by one.
 
 use crate::engine::device_rates::DeviceRate;
 use crate::limits::{Limits, PERIOD_US, Setting};
@@ -7,10 +7,6 @@ use anyhow::Result;
 use kernel::cgroup;
 use std::fs;
 use std::path::Path;
-
-/// The controllers whose hierarchies a container gets a group in. The freezer is joined only where
-/// version 2, which freezes without a controller, is not mounted beside.
-pub const CONTROLLERS: [&str; 6] = ["memory", "cpu", "cpuacct", "cpuset", "pids", "blkio"];
 
 /// What version 2 calls a controller of version 1.
 pub fn modern_name(controller: &str) -> &str {

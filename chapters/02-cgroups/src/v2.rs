@@ -4,64 +4,60 @@
 
 use crate::engine::device_rates::DeviceRate;
 use crate::engine::{refuse, shares};
+use crate::hierarchy::Names;
 use crate::limits::{Limits, Most, PERIOD_US, Setting};
 use anyhow::Result;
+use kernel::Error;
 use kernel::cgroup::{self, Hierarchy};
-use kernel::{Errno, Error};
 use nix::unistd::{AccessFlags, access};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The controllers that a container's group is given where they can be had: without them, its use
-/// is not counted either.
-pub const CONTROLLERS: [&str; 5] = ["memory", "cpu", "cpuset", "pids", "io"];
+/// is not counted either. The first two refuse a group with processes (EBUSY); the others would
+/// make its threads, not processes, members of groups ("threaded"), and come after them.
+pub const CONTROLLERS: [&str; 5] = ["memory", "io", "cpu", "cpuset", "pids"];
 
 /// The group that ours are made in, with its controllers, at least those in `needed`, enabled for
-/// them: the one that we are in; or, as that one has processes (us, for a start), the one above it.
-pub fn delegate(hierarchy: &Hierarchy, needed: &[&'static str]) -> Result<PathBuf> {
+/// them: the root of all groups, if we are in that; otherwise, as a group with processes (us, for a
+/// start) gives none, the one above ours.
+pub fn delegate(hierarchy: &Hierarchy, needed: Names) -> Result<PathBuf> {
     let top = hierarchy.point.as_path();
     let own = hierarchy.own.as_deref().unwrap_or(top);
-    let refused = match enable(own, needed, &CONTROLLERS) {
-        Ok(()) => return Ok(own.into()),
-        Err(refused) => refused,
-    };
-    let reason = refused.error.errno;
-    // EBUSY: it has processes. (The root of all groups may have some.) ENOENT: it has none to give.
-    if let (Errno::EBUSY | Errno::ENOENT, Some(above)) =
-        (reason, own.parent().filter(|_| own != top))
-    {
-        let mut line: Vec<&Path> = above.ancestors().take_while(|group| *group != top).collect();
+    // The root alone has no type. Of a part of the tree, what is above its top cannot be seen.
+    let is_root = !own.join("cgroup.type").exists();
+    let base = if is_root { Some(own) } else { own.parent().filter(|_| own != top) };
+    let is_ours = |group: &Path| access(group, AccessFlags::W_OK).is_ok();
+    if let Some(base) = base.filter(|base| is_ours(base)) {
+        let mut line: Vec<&Path> = base.ancestors().take_while(|group| *group != top).collect();
         line.push(top);
         // From the top down, as each gives only what it was given; what nobody needs, only the last.
-        let enabled = line.iter().rev().try_for_each(|group| {
-            enable(group, needed, if *group == above { &CONTROLLERS } else { &[] })
-        });
-        match enabled {
-            // What is above a part that was delegated is not ours: then it is our own that counts.
-            Ok(()) if access(above, AccessFlags::W_OK).is_ok() => return Ok(above.into()),
-            Err(r) if !needed.is_empty() && r.error.errno != Errno::EACCES => {
-                return Err(refuse::controller(r));
+        for group in line.into_iter().rev().filter(|group| is_ours(group)) {
+            let refused = enable(group, needed, if group == base { &CONTROLLERS } else { &[] });
+            if let Err(refused) = refused
+                && !needed.is_empty()
+            {
+                return Err(refuse::controller(refused));
             }
-            _ => {}
         }
+        return Ok(base.into());
     }
-    // Our groups will count nothing, but nobody has asked them to.
-    if needed.is_empty() { Ok(own.into()) } else { Err(refuse::controller(refused)) }
+    // Our groups will count nothing, but maybe nobody has asked them to.
+    match needed.first() {
+        Some(name) if is_ours(own) => Err(refuse::crowded(name, own)),
+        _ => Ok(own.into()),
+    }
 }
 
 /// Enables controllers for the children of a group: all of `needed`, and those of `wanted` that it
 /// was given itself.
-pub fn enable(
-    group: &Path,
-    needed: &[&'static str],
-    wanted: &[&'static str],
-) -> Result<(), Refused> {
+pub fn enable(group: &Path, needed: Names, wanted: Names) -> Result<(), Refused> {
     let list = |file: &str| fs::read_to_string(group.join(file)).unwrap_or_default();
     let (given, enabled) = (list("cgroup.controllers"), list("cgroup.subtree_control"));
     let has = |list: &str, name: &str| list.split_whitespace().any(|word| word == name);
-    let wanted = wanted.iter().filter(|name| has(&given, name) && !needed.contains(name));
+    let asked = |name: &str| needed.contains(&name) || wanted.contains(&name) && has(&given, name);
     // LAB 02.1 join: without this, groups below this one have no files of these controllers
-    for name in needed.iter().chain(wanted).filter(|name| !has(&enabled, name)) {
+    for name in CONTROLLERS.iter().filter(|name| asked(name) && !has(&enabled, name)) {
         cgroup::set(&group.join("cgroup.subtree_control"), &format!("+{name}"))
             .map_err(|error| Refused { controller: name, group: group.into(), error })?;
     }
@@ -81,7 +77,6 @@ pub struct Refused {
 /// The limits as files.
 pub fn settings(limits: &Limits) -> Vec<Setting> {
     let mut settings = Vec::new();
-    // LAB 02.2 memory: bytes into memory.max
     // First, so that what is to leave the memory of a running container finds room there.
     // LAB 02.2 swap: swap alone into memory.swap.max
     if let Some(most) = limits.memory_and_swap() {
@@ -95,6 +90,7 @@ pub fn settings(limits: &Limits) -> Vec<Setting> {
         swap.implied = limits.memory_and_swap.is_none();
         settings.push(swap);
     }
+    // LAB 02.2 memory: bytes into memory.max
     if let Some(bytes) = limits.memory {
         let meaning = "beyond that the kernel reclaims, and if that does not help, kills";
         settings.push(Setting::new(("memory", "--memory"), "memory.max", bytes, meaning));

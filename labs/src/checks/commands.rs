@@ -6,8 +6,11 @@ use testkit::Output;
 
 use super::Found;
 use super::group::{by_version, freeze, is_frozen, number};
-use super::subject::{Subject, said};
+use super::subject::{Mounts, Subject, said};
 use crate::grade::Verdict;
+
+/// For `kill` to be done.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(crate) fn ps(subject: &Subject) -> Found {
     let mut contained = subject.contained("", "gate true")?;
@@ -44,7 +47,7 @@ pub(crate) fn top(subject: &Subject) -> Found {
 }
 
 pub(crate) fn stats(subject: &Subject) -> Found {
-    let contained = subject.daemons("", 2)?;
+    let contained = subject.daemons("--pids-limit 100", 2)?;
     let (memory, pids) = (contained.with("memory")?, contained.with("pids")?);
     let used = || {
         let file = by_version(memory, "memory.usage_in_bytes", "memory.current");
@@ -66,7 +69,7 @@ pub(crate) fn stats(subject: &Subject) -> Found {
     );
     // Four digits are shown, and the kernel's counter goes by batches of pages.
     let (least, most) =
-        (before.min(after) * 0.995 - 262_144.0, before.max(after) * 1.005 + 262_144.0);
+        (before.min(after) * 0.995 - 65_536.0, before.max(after) * 1.005 + 65_536.0);
     let shown = bytes(shown_memory.split(" / ").next().unwrap_or(""));
     if !shown.is_some_and(|shown| shown > 0.0 && (least..=most).contains(&shown)) {
         let help = "memory.current (usage_in_bytes in version 1) less inactive_file (total_inactive_file) of memory.stat";
@@ -115,15 +118,17 @@ pub(crate) fn kill(subject: &Subject) -> Found {
         return Ok(not_received(&evidence));
     }
     contained.running.wait_for_line("USR1");
-    let killed = subject.says(&format!("kill {}", contained.name));
-    let gone = testkit::wait_at_most(Duration::from_secs(5), || {
-        (!contained.running.is_running()).then_some(())
+    // It waits until the container is gone, and much longer than we do.
+    let mut killer = subject.binary(Mounts::Private).words("kill").arg(&contained.name).spawn();
+    let gone = testkit::wait_at_most(PATIENCE, || {
+        (!contained.running.is_running() && !killer.is_running()).then_some(())
     });
-    let evidence = format!("{evidence}; the command named USR1; `kill`: {}", said(&killed));
+    let evidence = format!("{evidence}; the command named USR1");
     if gone.is_none() {
         let help = "without -s it is SIGKILL, to every process of the group";
         return Ok(Verdict::fail("it lives on after `kill`", &evidence, help));
     }
+    let evidence = format!("{evidence}; `kill`: {}", said(&killer.wait()));
     let session = contained.running.wait();
     if session.status().code() != Some(128 + 9) {
         let evidence = format!("{evidence}; `run`: {}", said(&session));

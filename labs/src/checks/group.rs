@@ -1,6 +1,7 @@
 //! A container in its control groups, and what the kernel says about those: which ones, by /proc/PID/cgroup, and what is in
 //! their files. Every version of control groups has the same questions and other files.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ impl Subject {
     /// `BINARY run -i --name NAME OPTIONS ROOT PROBE WORDS`, in groups of its own.
     pub(crate) fn contained(&self, options: &str, words: &str) -> Result<Contained, Verdict> {
         let contained = self.unsettled(options, words)?;
-        if contained.groups.iter().all(|group| !ours().contains(group)) {
+        if is_apart(&contained.groups, &ours()) {
             return Ok(contained);
         }
         let help = "first of all it has to be in a group of its own: task 02.1";
@@ -51,8 +52,7 @@ impl Subject {
         let run = run.words(options).arg(self.root.path()).arg(self.command()).words(words);
         let (running, pid) = self.start(run.open_stdin())?;
         let ours = ours();
-        let apart = |groups: &Vec<Group>| groups.iter().all(|group| !ours.contains(group));
-        testkit::wait_at_most(LATE, || Some(ground::groups(pid)).filter(apart));
+        testkit::wait_at_most(LATE, || is_apart(&ground::groups(pid), &ours).then_some(()));
         Ok(Contained { running, name, pid, groups: ground::groups(pid) })
     }
 
@@ -103,6 +103,19 @@ impl Contained {
     }
 }
 
+/// The groups of a container that it should have and has not: these are ours. In version 1, a container may do without a
+/// group where it has no limit and nothing is counted that is not counted elsewhere.
+pub(crate) fn shared<'a>(groups: &'a [Group], ours: &[Group]) -> Option<&'a Group> {
+    let counts = |group: &&Group| {
+        group.version == 2 || group.controllers.iter().any(|name| name == "memory")
+    };
+    groups.iter().filter(counts).find(|group| ours.contains(group))
+}
+
+fn is_apart(groups: &[Group], ours: &[Group]) -> bool {
+    !groups.is_empty() && shared(groups, ours).is_none()
+}
+
 /// The grader's own groups: those that the binary is started in.
 pub(crate) fn ours() -> Vec<Group> {
     ground::groups(std::process::id() as i32)
@@ -146,15 +159,19 @@ pub(crate) fn freeze(core: &Group, frozen: bool) {
     let _ = fs::write(core.directory.join(file), value);
 }
 
-/// Groups as evidence.
+/// Groups as evidence: those of the same path in a line.
 pub(crate) fn shown(pid: i32, groups: &[Group]) -> String {
-    let one = |group: &Group| {
-        let controllers = match (group.version, group.controllers.join(",")) {
-            (2, controllers) => format!("version 2 with {controllers:?}"),
-            (_, controllers) => controllers,
-        };
-        format!("{controllers}: {}", group.directory.display())
-    };
-    let groups: Vec<String> = groups.iter().map(one).collect();
-    format!("by /proc/{pid}/cgroup it is in {}", groups.join(", "))
+    let mut paths: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for group in groups {
+        let controllers = group.controllers.join(",");
+        let what =
+            by_version(group, controllers.clone(), format!("version 2 with {controllers:?}"));
+        // What is above our own groups is the same for all that is compared here.
+        let path = group.directory.display().to_string();
+        let below = path.find("/minidock").map_or(path.clone(), |at| format!("…{}", &path[at..]));
+        paths.entry(below).or_default().push(what);
+    }
+    let lines: Vec<String> =
+        paths.iter().map(|(path, what)| format!("{path} ({})", what.join(", "))).collect();
+    format!("by /proc/{pid}/cgroup it is in {}", lines.join(" and "))
 }

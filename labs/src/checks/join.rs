@@ -5,7 +5,7 @@ use testkit::cgroup::Group;
 use testkit::host;
 
 use super::Found;
-use super::group::{ours, shown};
+use super::group::{ours, shared, shown};
 use super::subject::{Mounts, Subject, not_run};
 use crate::grade::Verdict;
 use crate::ground;
@@ -16,7 +16,7 @@ pub(crate) fn join(subject: &Subject) -> Found {
     contained.running.wait_for_line("daemons=2");
     let (pid, groups, ours) = (contained.pid, &contained.groups, ours());
     let evidence = shown(pid, groups);
-    if let Some(shared) = groups.iter().find(|group| ours.contains(group)) {
+    if let Some(shared) = shared(groups, &ours) {
         let help = "version 2: clone3(2) with CLONE_INTO_CGROUP; version 1: the child writes 0 into `tasks`, in every \
                     hierarchy, as each of them counts for itself";
         let observed = format!("it is in our group: {}", shared.directory.display());
@@ -49,7 +49,8 @@ pub(crate) fn join(subject: &Subject) -> Found {
             return Ok(Verdict::fail(&observed, &evidence, help));
         }
     }
-    let observed = format!("in {} groups of its own from the beginning", groups.len());
+    let count = groups.iter().filter(|group| !ours.contains(group)).count();
+    let observed = format!("in groups of its own in {count} hierarchies, from the beginning");
     Ok(Verdict::pass(&observed, &evidence))
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::Found;
-use super::group::{Contained, freeze, is_frozen};
+use super::group::{Contained, freeze, is_frozen, ours};
 use super::subject::{Subject, said};
 use crate::grade::Verdict;
 
@@ -78,5 +78,7 @@ fn away(subject: &Subject) -> Result<Contained, Verdict> {
 }
 
 fn directories(contained: &Contained) -> Vec<PathBuf> {
-    contained.groups.iter().map(|group| group.directory.clone()).collect()
+    let ours = ours();
+    let own = contained.groups.iter().filter(|group| !ours.contains(group));
+    own.map(|group| group.directory.clone()).collect()
 }

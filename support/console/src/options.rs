@@ -5,6 +5,31 @@ use anyhow::{Context, Result};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
+/// The options of a command, put together only once that command is given: with many commands, a
+/// program would otherwise spend more time on options that nobody uses than on its work.
+#[derive(Debug)]
+pub struct Deferred<T>(pub Box<T>);
+
+impl<T: clap::Args> clap::Args for Deferred<T> {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        command.defer(T::augment_args)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        command.defer(T::augment_args_for_update)
+    }
+}
+
+impl<T: clap::FromArgMatches> clap::FromArgMatches for Deferred<T> {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Deferred<T>, clap::Error> {
+        Ok(Deferred(Box::new(T::from_arg_matches(matches)?)))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}
+
 /// Global options.
 #[derive(clap::Args, Debug, Clone)]
 #[command(next_help_heading = "Global options")]

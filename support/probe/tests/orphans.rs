@@ -3,7 +3,9 @@
 
 mod common;
 
+use std::fs::read_to_string;
 use std::io::Read;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -11,8 +13,9 @@ use std::time::{Duration, Instant};
 use common::{probe, run};
 use nix::errno::Errno;
 use nix::sys::prctl::set_child_subreaper;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getsid};
 
 fn zombies(output: &str) -> u32 {
     let line = output.strip_prefix("orphans=5\n").expect("a first line");
@@ -51,4 +54,26 @@ fn orphans_stay_zombies_until_they_are_reaped() {
     pipe.read_to_string(&mut output).expect("UTF-8");
     // Other zombies of the machine may be among them: only the lines are checked.
     zombies(&output);
+
+    daemons_leave_their_session();
+}
+
+/// Part of the test above: these orphans fall to this process, too.
+fn daemons_leave_their_session() {
+    // They keep its output open: nobody waits for the end of that.
+    let mut probe = probe("daemons 2");
+    let ended = probe.stdin(Stdio::null()).stdout(Stdio::null()).status().expect("it starts");
+    assert!(ended.success());
+    let threads = std::fs::read_dir("/proc/self/task").expect("our threads");
+    let children = |thread: PathBuf| read_to_string(thread.join("children")).expect("its children");
+    let children = threads.map(|thread| children(thread.expect("a thread").path()));
+    let children: String = children.collect();
+    let all: Vec<i32> = children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect();
+    let of = |pid: i32| getsid(Some(Pid::from_raw(pid))).expect("it runs");
+    assert!(all.len() == 2 && of(all[0]) != of(all[1]), "{all:?}");
+    for pid in all {
+        assert_ne!(getsid(None), Ok(of(pid)));
+        kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it is ours");
+        waitpid(Pid::from_raw(pid), None).expect("it has ended");
+    }
 }

@@ -3,7 +3,7 @@
 mod common;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -96,6 +96,16 @@ fn exit_codes_pass_through() {
     assert_eq!(run(&mut probe("true")).0, Some(0));
     assert_eq!(run(&mut probe("exit 7")).0, Some(7));
     assert_eq!(probe("raise 15").status().expect("it starts").signal(), Some(15));
+}
+
+#[test]
+fn a_gate_opens_with_a_line_and_at_the_end_of_input() {
+    assert_eq!(run(probe("gate exit 7").stdin(Stdio::null())).0, Some(7));
+    let mut child = probe("gate exit 8").stdin(Stdio::piped()).spawn().expect("it starts");
+    assert_eq!(child.try_wait().expect("the child is ours"), None);
+    let mut input = child.stdin.take().expect("a pipe");
+    input.write_all(b"go\n").expect("it reads");
+    assert_eq!(child.wait().expect("the child is ours").code(), Some(8));
 }
 
 #[test]

@@ -19,13 +19,18 @@ const PATIENCE: u32 = 3;
 /// How long a container has to end after the terminal that it was started from was closed.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Waits for the end of a container, or of a command in one.
+/// After this time a container is one that stays: what its start did not have to wait for is done.
+const SETTLED: Duration = Duration::from_millis(20);
+
+/// Waits for the end of a container, or of a command in one. What is to be done once it has settled
+/// is not done for one that ends at once.
 pub fn attend(
     child: &Child,
     process: &Process,
     mut signals: Signals,
     mut relay: Relay,
     pty: Option<&Pty>,
+    settled: &dyn Fn() -> Result<()>,
 ) -> Result<Exit> {
     let mut keeper = None;
     if let Some(pty) = pty {
@@ -44,12 +49,15 @@ pub fn attend(
     );
     let mut asked = 0;
     let mut patience = None;
+    let mut ready = relay.run_until(&[child.pidfd.as_fd(), signals.as_fd()], Some(SETTLED))?;
+    if !ready[0] {
+        settled()?;
+    }
     loop {
-        let ready = relay.run_until(&[child.pidfd.as_fd(), signals.as_fd()], patience)?;
         if ready[0] {
             break;
         }
-        if !ready[1] {
+        if !ready[1] && patience.is_some() {
             // It had its time after the terminal was closed.
             process::send_signal(&child.pidfd, Signal::SIGKILL)?;
             patience = None;
@@ -60,6 +68,7 @@ pub fn attend(
                 patience = Some(GRACE);
             }
         }
+        ready = relay.run_until(&[child.pidfd.as_fd(), signals.as_fd()], patience)?;
     }
     relay.drain()?;
     drop(keeper);

@@ -57,7 +57,7 @@ pub fn run(
     // From here on signals wait until there is somebody to pass them on to.
     let signals = Signals::collect(&[])?;
     let child = launch::launch(plan, &process, &|_| Ok(()))?;
-    Ok(attend::attend(&child, &process, signals, relay, pty.find())?.code())
+    Ok(attend::attend(&child, &process, signals, relay, pty.find(), &|| Ok(()))?.code())
 }
 
 /// A process number from a command line.

@@ -148,8 +148,8 @@ pub fn run(options: Options, global: &Global, mechanisms: &[Box<dyn Mechanism>])
     let signals = Signals::collect(&[])?;
     let adopt = |child: &Child| mechanisms.iter().try_for_each(|m| m.adopt(&config, child));
     let ended = launch::launch(plan, &config.process, &adopt).and_then(|child| {
-        mechanisms.iter().try_for_each(|mechanism| mechanism.started(&child))?;
-        attend::attend(&child, &config.process, signals, relay, pty.find())
+        let settled = || mechanisms.iter().try_for_each(|mechanism| mechanism.settled(&child));
+        attend::attend(&child, &config.process, signals, relay, pty.find(), &settled)
     });
     // Whether it ran or failed: what was prepared is undone, the last first.
     for mechanism in mechanisms.iter().rev() {

@@ -146,7 +146,7 @@ fn clean_spares_a_container_that_runs_and_says_so() {
     cleaned
         .success()
         .stdout_contains(&format!("in use: container {}", &id[..12]))
-        .stdout_lacks("removed: ");
+        .stdout_lacks(&format!("removed: {}", state.path().display()));
     // It goes on, and still finds its programs.
     container.write("go on\n");
     container.wait().code(5);

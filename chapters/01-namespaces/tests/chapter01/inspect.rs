@@ -114,9 +114,11 @@ fn ns_and_lsns_agree() {
 
 #[test]
 fn a_completion_knows_the_commands() {
+    let version = minidock("--version").run().success().text();
+    let name = version.split(' ').next().unwrap();
     for shell in ["bash", "zsh", "fish"] {
         let script = minidock("completion").arg(shell).run();
-        for word in ["minidock-01", "inspect", "hostname", "rootless"] {
+        for word in [name, "inspect", "hostname", "rootless"] {
             script.success().stdout_contains(word);
         }
     }

@@ -2,9 +2,9 @@
 //! The tree of groups is the record: a directory in a `minidock` is a container while it has
 //! processes, whoever started it and wherever in the tree that was.
 
-use crate::counters;
 use crate::engine::member;
 use crate::engine::process::Stat;
+use crate::engine::state;
 use crate::engine::subtree::{groups_below, processes_below};
 use crate::group::Group;
 use crate::hierarchy::{self, OURS};
@@ -42,6 +42,12 @@ impl Container {
     /// The name as it is shown: an id is shortened.
     pub fn short_name(&self) -> &str {
         if self.name == self.id { self.short_id() } else { &self.name }
+    }
+
+    /// Whether it still runs: its PID 1 does, and is not a later process of the same number.
+    pub fn runs(&self) -> bool {
+        let now = Stat::of(self.pid);
+        now.is_some_and(|now| now.started == self.first.started && now.state != 'Z')
     }
 
     /// The container whose group this directory is; none if nothing runs in it, if that is about
@@ -105,7 +111,7 @@ pub fn to_join(text: &str) -> Result<i32> {
     };
     // In a frozen group the command would be frozen before its first step.
     let group = member::group_of(Pid::from_raw(pid)).ok().flatten();
-    if group.as_ref().is_some_and(counters::is_frozen) {
+    if group.as_ref().is_some_and(state::is_frozen) {
         let words = format!("Container {text} is paused, unpause the container before exec");
         return Err(Failure::new(words).code(1).into());
     }

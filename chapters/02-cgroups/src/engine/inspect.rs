@@ -2,7 +2,7 @@
 //! the files in it as they are.
 
 use crate::counters::{self, Usage};
-use crate::engine::{find, member};
+use crate::engine::{find, member, state};
 use crate::group::{Group, Place};
 use anyhow::Result;
 use console::failure::Failure;
@@ -106,7 +106,7 @@ pub fn show(options: &Options) -> Result<String> {
     let view = View {
         process,
         name: of_group.map(|group| group.name.clone()),
-        paused: of_group.is_some_and(counters::is_frozen),
+        paused: of_group.is_some_and(state::is_frozen),
         usage: of_group.map(Usage::of),
         groups: of_group.map_or(Vec::new(), |g| g.places.iter().map(directory).collect()),
     };
@@ -151,7 +151,7 @@ fn for_people(view: &View, group: Option<&Group>) -> Result<String> {
         format!("memory {}{most}", bytes(used))
     });
     let pids = usage.pids.map(|count| {
-        format!("processes {count}{}", of(counters::pids_limit(group).map(|most| most.to_string())))
+        format!("processes {count}{}", of(state::pids_limit(group).map(|most| most.to_string())))
     });
     let time = usage.cpu_ns.map(|ns| format!("processor time {:.2} s", ns as f64 / 1e9));
     let uses: Vec<String> = [memory, pids, time].into_iter().flatten().collect();

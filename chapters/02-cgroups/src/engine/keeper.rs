@@ -1,23 +1,48 @@
 //! Who removes a group when the command line is killed: a process that waits for its end. Started
-//! while the command already runs, it delays nothing; without it, the next `clean` would do.
+//! once the container has run for a moment, it delays nothing; before that, `clean` would do.
 
 use crate::group::Group;
 use anyhow::{Context, Result};
 use kernel::descriptor::{become_standard, close_all_except};
+use kernel::namespace::Namespace;
 use kernel::process::{self, Child, Cloned};
+use namespaces::config::Config;
+use namespaces::plan::{Phase, Plan, Slot};
+use std::cell::RefCell;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 
-/// The process.
-pub(crate) struct Keeper {
+/// A group's keeper, from when it is started.
+#[derive(Clone, Default)]
+pub(crate) struct Keeper(Rc<RefCell<Option<Started>>>);
+
+struct Started {
     process: Child,
     /// Open as long as we live: the keeper waits for its end.
     alive: OwnedFd,
 }
 
 impl Keeper {
-    /// Makes it; it holds the group's lock, too.
-    pub(crate) fn start(group: &Group) -> Result<Keeper> {
+    /// Plans it for before the container, if that has no PID namespace: what its first process starts
+    /// would outlive a command line that is killed before it has a keeper.
+    pub(crate) fn plan(&self, config: &Config, group: &Slot<Group>, plan: &mut Plan) {
+        if config.shared.contains(&Namespace::Pid) {
+            let (keeper, group) = (self.clone(), group.clone());
+            plan.step(
+                Phase::Prepare,
+                "have a keeper for the group",
+                "no PID namespace ends with its first process: somebody has to see to the others",
+                move || group.find().map_or(Ok(()), |group| keeper.start(group)),
+            );
+        }
+    }
+
+    /// Makes it, unless it is there; it holds the group's lock, too.
+    pub(crate) fn start(&self, group: &Group) -> Result<()> {
+        if self.0.borrow().is_some() {
+            return Ok(());
+        }
         let (parent, alive) = kernel::descriptor::pipe().context("pipe")?;
         kernel::explain::heading(
             "parent",
@@ -31,14 +56,16 @@ impl Keeper {
                 process::exit(0);
             }
         };
-        Ok(Keeper { process, alive })
+        self.0.replace(Some(Started { process, alive }));
+        Ok(())
     }
 
     /// Ends it, as the group is about to be removed. Dropped, what comes back has ended.
-    pub(crate) fn dismiss(self) -> Dismissed {
+    pub(crate) fn dismiss(&self) -> Option<Dismissed> {
+        let Started { process, alive } = self.0.take()?;
         // If it is gone already, there is nobody to tell.
-        let _told = nix::unistd::write(&self.alive, b".");
-        Dismissed(self.process)
+        let _told = nix::unistd::write(&alive, b".");
+        Some(Dismissed(process))
     }
 }
 
@@ -65,6 +92,7 @@ fn keep(parent: &OwnedFd, group: &Group) {
         return;
     }
     let mut word = [0u8; 1];
+    // LAB 02.6 abandoned: wait for the parent's end; or for its word that the group is gone: return
     loop {
         match nix::unistd::read(parent, &mut word) {
             Err(kernel::Errno::EINTR) => continue,

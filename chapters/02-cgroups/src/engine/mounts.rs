@@ -8,7 +8,7 @@ use kernel::mount::attribute::{NO_DEV, NO_EXEC, NO_SUID, READ_ONLY};
 use kernel::{mount, path};
 use namespaces::plan::{Phase, Plan, Slot};
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 const PLACE: &CStr = c"sys/fs/cgroup";
@@ -31,7 +31,7 @@ pub(crate) fn plan(used: Vec<Hierarchy>, group: Slot<Group>, plan: &mut Plan) {
             let place = path::open_mount_point(root.get(), PLACE)?;
             match &used[..] {
                 [only] if only.version == Version::V2 => attach_unified(&place),
-                _ => attach_all(root.get().as_fd(), place, &used, group.find()),
+                _ => attach_all(place, &used, group.find()),
             }
         },
     );
@@ -45,31 +45,32 @@ fn attach_unified(place: &OwnedFd) -> Result<()> {
 
 /// A directory for each hierarchy, as on the host, in a small file system of its own; in each, our
 /// own group's directory as the root.
-fn attach_all(
-    root: BorrowedFd,
-    place: OwnedFd,
-    used: &[Hierarchy],
-    group: Option<&Group>,
-) -> Result<()> {
+fn attach_all(place: OwnedFd, used: &[Hierarchy], group: Option<&Group>) -> Result<()> {
     let options: [(&CStr, &CStr); 1] = [(c"mode", c"755")];
-    mount::attach(mount::new_file_system(c"tmpfs", c"cgroup", &options, 0)?, place)?;
-    let place = path::open_mount_point(root, PLACE)?;
-    for (index, hierarchy) in used.iter().enumerate() {
+    let directories = mount::new_file_system(c"tmpfs", c"cgroup", &options, 0)?;
+    mount::attach(&directories, place)?;
+    for hierarchy in used {
+        let own = match group {
+            Some(group) => {
+                let mut directories = group.places.iter().map(|place| &place.directory);
+                directories.find(|directory| directory.starts_with(&hierarchy.point))
+            }
+            // A container that could get no group is where we are.
+            None => hierarchy.own.as_ref(),
+        };
+        let Some(own) = own else { continue };
         let name = match hierarchy.version {
             Version::V2 => c"unified".to_owned(),
             Version::V1 => mount::option(hierarchy.controllers.join(",")),
         };
-        path::make_directory(&place, &name, 0o755)?;
-        // A container that could get no group is where we are.
-        let own = group.and_then(|group| Some(&group.places.get(index)?.directory));
-        let Some(own) = own.or(hierarchy.own.as_ref()) else { continue };
+        path::make_directory(&directories, &name, 0o755)?;
         let groups = mount::clone_mount(&CString::new(own.as_os_str().as_bytes())?)?;
-        mount::attach_in(groups, &place, &name)?;
+        mount::attach_in(groups, &directories, &name)?;
         if hierarchy.controllers.len() > 1 && hierarchy.version == Version::V1 {
             for controller in &hierarchy.controllers {
-                path::make_link(&name, place.as_fd(), &mount::option(controller.clone()))?;
+                path::make_link(&name, directories.as_fd(), &mount::option(controller.clone()))?;
             }
         }
     }
-    Ok(mount::restrict_tree(&place, ATTRIBUTES)?)
+    Ok(mount::restrict_tree(&directories, ATTRIBUTES)?)
 }

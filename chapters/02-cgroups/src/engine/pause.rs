@@ -1,8 +1,8 @@
 //! `pause` and `unpause`: the kernel stops every process of a group where it is, and none of them
 //! can notice (admin-guide/cgroup-v2, "cgroup.freeze"; freezer-subsystem of version 1).
 
-use crate::counters;
 use crate::engine::find;
+use crate::engine::state;
 use crate::group::Group;
 use anyhow::Result;
 use console::failure::Failure;
@@ -23,7 +23,7 @@ pub struct Options {
 pub fn pause(options: &Options) -> Result<u8> {
     console::each(&options.containers, |name| {
         let container = find::container(name)?;
-        if counters::is_frozen(&container.group) {
+        if state::is_frozen(&container.group) {
             let words = format!("Container {} is already paused", container.id);
             return Err(Failure::new(words).into());
         }
@@ -40,7 +40,7 @@ pub fn pause(options: &Options) -> Result<u8> {
 pub fn unpause(options: &Options) -> Result<u8> {
     console::each(&options.containers, |name| {
         let container = find::container(name)?;
-        if !counters::is_frozen(&container.group) {
+        if !state::is_frozen(&container.group) {
             return Err(Failure::new(format!("Container {} is not paused", container.id)).into());
         }
         freeze(&container.group, false).map_err(|error| find::not_ours(name, error))?;
@@ -59,7 +59,7 @@ pub(crate) fn freeze(group: &Group, frozen: bool) -> Result<()> {
     core.freeze(frozen)?;
     let deadline = Instant::now() + PATIENCE;
     let mut pause = Duration::from_micros(50);
-    while counters::is_frozen(group) != frozen {
+    while state::is_frozen(group) != frozen {
         // It has ended meanwhile: then it is as still as can be.
         if !core.directory.exists() {
             return Ok(());

@@ -1,7 +1,7 @@
 //! `ps`: the containers that run, as the tree of groups has them.
 
-use crate::counters;
 use crate::engine::find::{self, Container};
+use crate::engine::state;
 use anyhow::Result;
 use console::time::{self, Local};
 use namespaces::engine::spaces;
@@ -67,7 +67,7 @@ pub fn list(options: &Options) -> Result<String> {
 fn row(container: &Container, whole: bool) -> Row {
     let age = container.first.age();
     let started = Local::at(SystemTime::now() - age);
-    let paused = counters::is_frozen(&container.group);
+    let paused = state::is_frozen(&container.group);
     let up = format!("Up {}", time::duration(age));
     let (state, status) =
         if paused { ("paused", format!("{up} (Paused)")) } else { ("running", up) };

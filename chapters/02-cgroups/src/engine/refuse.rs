@@ -10,24 +10,33 @@ use std::time::Duration;
 
 /// A controller that a group above ours does not give.
 pub(crate) fn controller(Refused { controller, group, error }: Refused) -> anyhow::Error {
-    let group = group.display();
-    let (why, remedy) = match error.errno {
-        Errno::ENOENT => (
-            format!("{group} was not given it (see its cgroup.controllers)"),
-            "`doctor` says who holds it: version 1, the kernel's command line, a group above"
-                .into(),
+    match error.errno {
+        Errno::ENOENT => no_such(
+            controller,
+            &format!("{} was not given it (see its cgroup.controllers)", group.display()),
+            "`doctor` says who holds it: version 1, the kernel's command line, a group above",
         ),
-        Errno::EBUSY => (
-            format!("{group} has processes, and then its controllers are not shared out"),
-            format!(
-                "move them into a leaf: mkdir {group}/leaf; for p in $(cat {group}/cgroup.procs); \
-                 do echo $p > {group}/leaf/cgroup.procs; done"
-            ),
-        ),
+        Errno::EBUSY => crowded(controller, &group),
         // What is not ours to write is worded by whoever knows what was asked for.
-        Errno::EACCES | Errno::EPERM | Errno::EROFS => return error.into(),
-        _ => return anyhow::Error::from(error).context(format!("controller {controller}")),
-    };
+        Errno::EACCES | Errno::EPERM | Errno::EROFS => error.into(),
+        _ => anyhow::Error::from(error).context(format!("controller {controller}")),
+    }
+}
+
+/// A controller that a group does not give because it has processes of its own.
+pub(crate) fn crowded(controller: &str, group: &Path) -> anyhow::Error {
+    let group = group.display();
+    no_such(
+        controller,
+        &format!("{group} has processes, and then its controllers are not shared out"),
+        &format!(
+            "move them into a leaf: mkdir {group}/leaf; for p in $(cat {group}/cgroup.procs); \
+             do echo $p > {group}/leaf/cgroup.procs; done"
+        ),
+    )
+}
+
+fn no_such(controller: &str, why: &str, remedy: &str) -> anyhow::Error {
     Failure::new(format!("no controller {controller} for our groups: {why}")).remedy(remedy).into()
 }
 

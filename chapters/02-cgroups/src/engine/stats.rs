@@ -163,8 +163,9 @@ fn rows(
     options: &Options,
 ) -> Vec<Row> {
     let machine = machine_memory();
-    let running = containers.iter().enumerate().filter(|(_, c)| !c.group.processes().is_empty());
+    let running = containers.iter().enumerate().filter(|(_, container)| container.runs());
     let rows = running.map(|(index, container)| {
+        let moment = Instant::now();
         let usage = Usage::of(&container.group);
         let id = if options.no_trunc { &container.id } else { container.short_id() };
         let name = if options.no_trunc { &container.name } else { container.short_name() };
@@ -172,7 +173,7 @@ fn rows(
         let limit = counters::memory_limit(&container.group).unwrap_or(machine).min(machine);
         let pair = |(one, other)| format!("{} / {}", decimal_bytes(one), decimal_bytes(other));
         let unknown_pair = || format!("{UNKNOWN} / {UNKNOWN}");
-        let now = usage.cpu_ns.map(|used| (Instant::now(), used));
+        let now = usage.cpu_ns.map(|used| (moment, used));
         let last = now.and_then(|now| looks.insert(container.id.clone(), now));
         Row {
             block: usage.io.map_or_else(unknown_pair, pair),

@@ -2,10 +2,10 @@
 //! started. The last word, SIGKILL, goes to the whole group as one: none can evade it by forking,
 //! by a session of its own, or by being frozen.
 
-use crate::counters;
 use crate::engine::claim::{self, Lock};
 use crate::engine::find::{self, Container};
 use crate::engine::pause;
+use crate::engine::state;
 use anyhow::Result;
 use console::failure::Failure;
 use kernel::signal::{self, Signal};
@@ -118,7 +118,7 @@ fn send(container: &Container, pidfd: &OwnedFd, number: i32) -> Result<()> {
     let why = "it decides what comes of it; the kernel drops one for which it has no handler";
     kernel::explain::heading("parent", &title, why);
     process::send_signal_number(pidfd, number)?;
-    if counters::is_frozen(&container.group) {
+    if state::is_frozen(&container.group) {
         pause::freeze(&container.group, false)?;
     }
     Ok(())

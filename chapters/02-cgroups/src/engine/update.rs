@@ -1,8 +1,8 @@
 //! `update`: other limits for containers that run, in an order that the kernel takes.
 
 use crate::counters;
-use crate::engine::find;
 use crate::engine::limit_options::{self, LimitOptions};
+use crate::engine::{find, late};
 use crate::group::Group;
 use crate::limits::{Limits, Most};
 use anyhow::{Context, Result};
@@ -28,13 +28,14 @@ pub fn update(options: &Options) -> Result<u8> {
         return Err(failure.remedy("name a limit, as -m 128m").code(OURS).into());
     }
     console::each(&options.containers, |name| {
-        change(&find::group(name)?, &asked)
+        change(&mut find::group(name)?, &asked)
             .with_context(|| format!("Cannot update container {name}"))?;
         Ok(name.clone())
     })
 }
 
-fn change(group: &Group, asked: &Limits) -> Result<()> {
+fn change(group: &mut Group, asked: &Limits) -> Result<()> {
+    late::join(group, asked)?;
     let now = Memory::of(group)?;
     let limits = now.complete(asked)?;
     if now.has_to_grow_first(&limits) {

@@ -35,15 +35,16 @@ impl Part {
     }
 
     /// Delegates it, as admin-guide/cgroup-v2 says.
-    fn given_to(self, user: u32) -> Part {
+    fn given_to(self, user: u32, group: &str) -> Part {
         let owned = |group: &Path| {
             chown(group, Some(user), Some(user)).unwrap();
             for file in ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"] {
                 chown(group.join(file), Some(user), Some(user)).unwrap();
             }
         };
-        owned(&self.0);
-        below(&self.0).iter().for_each(|group| owned(group));
+        let top = self.0.join(group);
+        owned(&top);
+        below(&top).iter().for_each(|group| owned(group));
         self
     }
 
@@ -103,7 +104,7 @@ fn a_user_limits_in_the_part_that_was_delegated() {
     if !v2_alone() {
         return;
     }
-    let part = Part::new(&["leaf"]).with("+memory +pids").given_to(STRANGER);
+    let part = Part::new(&["leaf"]).with("+memory +pids").given_to(STRANGER, "");
     let (user, name) = (Stranger::new(), random_token());
     let run = user.run(&format!("run --name {name} -m 40m --pids-limit 50 lab sh -c"));
     let run = part.start("leaf", run.arg("echo ready; exec sleep 600")).spawn();
@@ -114,7 +115,10 @@ fn a_user_limits_in_the_part_that_was_delegated() {
     assert_eq!((group.read("pids.max"), group.number("memory.max", "")), ("50".into(), 40 << 20));
     assert_eq!(group.processes(), [pid]);
     drop(run);
-    wait_for("its end", || (!group.directory.exists()).then_some(()));
+    wait_for("its end", || (!testkit::host::is_alive(pid)).then_some(()));
+    // The box that an ordinary user's container is in dies as a whole, and so nobody is left who would remove the group.
+    part.start("leaf", user.run("clean")).run().success();
+    crate::has_left_nothing(&name);
     let eat = user.run("run -m 32m lab /probe eat 64M");
     let session = part.start("leaf", eat).run();
     session.code(137).stderr_contains("OOM-killed: limit 32MiB, peak ");
@@ -141,12 +145,14 @@ fn a_controller_that_was_not_delegated_is_named() {
     if !v2_alone() {
         return;
     }
-    let part = Part::new(&["leaf"]).with("+memory").given_to(STRANGER);
+    // What is above the user's has pids, and does not share it out.
+    let part = Part::new(&["theirs/leaf"]).with("+memory").given_to(STRANGER, "theirs");
     let user = Stranger::new();
-    let run = |words: &str| part.start("leaf", user.run(words)).run();
+    let run = |words: &str| part.start("theirs/leaf", user.run(words)).run();
     run("run -m 40m lab /probe exit 3").code(3).stderr("");
     let session = run("run -m 40m --pids-limit 50 lab /probe exit 3");
-    session.code(125).stdout("").stderr_contains("pids").stderr_contains("\n  try: ");
+    session.code(125).stdout("").stderr_contains("controller pids");
+    session.stderr_contains("\n  try: ");
     // Nobody asks for it, and so nobody misses it.
     run("run lab /probe exit 3").code(3).stderr("");
 }
@@ -156,7 +162,7 @@ fn a_user_in_the_delegated_group_itself_is_told_of_leaves() {
     if !v2_alone() {
         return;
     }
-    let part = Part::new(&[]).with("+memory").given_to(STRANGER);
+    let part = Part::new(&[]).with("+memory").given_to(STRANGER, "");
     // With controllers enabled, it could have no processes.
     fs::write(part.0.join("cgroup.subtree_control"), "-memory").unwrap();
     let user = Stranger::new();
@@ -188,6 +194,31 @@ fn root_in_a_group_with_processes_makes_the_containers_beside_it() {
         assert!(own.lines().any(|pid| pid == run.pid().to_string()), "{own}");
         drop(run);
         crate::leaves_nothing(&name);
+    }
+}
+
+/// The kernel lets a group with processes share out pids and processor time alone: it becomes threaded, and groups below it
+/// take no process any more. Nobody's group shall become that by a container's start.
+#[test]
+fn a_group_with_processes_stays_what_it_is() {
+    if !v2_alone() {
+        return;
+    }
+    for enabled in ["+memory +pids +cpu", "+pids +cpu", ""] {
+        let part = Part::new(&["session/own"]);
+        for group in [part.0.parent().unwrap(), &part.0, &part.0.join("session")] {
+            fs::write(group.join("cgroup.subtree_control"), enabled).unwrap();
+        }
+        for options in ["--pids-limit 20", "--cpus 0.5", ""] {
+            let run = minidock("run").words(options).words("lab /probe exit 3");
+            part.start("session/own", run).run().code(3).stdout("").stderr("");
+        }
+        for group in ["session", "session/own"] {
+            let read = |file: &str| fs::read_to_string(part.0.join(group).join(file)).unwrap();
+            assert_eq!(read("cgroup.type"), "domain\n", "{group} with {enabled}");
+        }
+        let own = fs::read_to_string(part.0.join("session/own/cgroup.subtree_control"));
+        assert_eq!(own.unwrap().trim(), "");
     }
 }
 

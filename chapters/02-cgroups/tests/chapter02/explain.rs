@@ -49,6 +49,7 @@ fn the_story_and_strace_agree() {
         ("lab /probe true", 0),
         ("-m 40m --pids-limit 50 lab /probe true", 0),
         ("-m 40m --init lab /probe exit 3", 3),
+        ("--pid host lab /probe true", 0),
         ("-m 40m lab no-such-command", 127),
         ("-m 20m lab /probe eat 64M", 137),
     ] {
@@ -58,6 +59,17 @@ fn the_story_and_strace_agree() {
         if let Err(difference) = story::interleaves(&told, &seen) {
             panic!("{options}: {difference}\n{story}");
         }
+    }
+}
+
+#[test]
+fn this_chapters_own_calls_are_told() {
+    if !may_limit() {
+        return;
+    }
+    let story = minidock("--explain run lab /probe true").run().errors();
+    for name in ["mkdirat(AT_FDCWD, \"/sys/fs/cgroup", "rmdir", "unshare"] {
+        assert!(story.contains(&format!("\n    {name}")), "{name} is told nowhere: {story}");
     }
 }
 

@@ -41,6 +41,7 @@ fn v1_alone(options: &str, script: &str) -> Container {
     let running = with_mounts(run, V1_ALONE).spawn();
     running.wait_for_line("ready");
     let pid = running.container_pid();
+    crate::keeper(&running);
     Container { name, running, pid }
 }
 

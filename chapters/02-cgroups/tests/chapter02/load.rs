@@ -41,8 +41,8 @@ fn the_kernel_counts_who_was_killed_and_the_peak_keeps_below_the_limit() {
         return;
     }
     let mebibytes = random(24, 30);
-    let script = "for n in 1 2 3; do /probe eat 64M || echo $n $?; done; echo done; read go";
-    let one = container(&format!("-i -m {mebibytes}m"), script);
+    let script = "for n in 1 2 3; do /probe eat 64M || echo $n $?; done; echo done; exec sleep 600";
+    let one = container(&format!("-m {mebibytes}m"), script);
     one.running.wait_for_line("done");
     for line in ["1 137", "2 137", "3 137"] {
         one.running.wait_for_line(line);

@@ -3,6 +3,8 @@
 //! another binary to the same test; `cargo xtask test-v2` runs them where there is version 2 alone.
 
 mod bad_input;
+mod clean_up;
+mod control;
 mod delegation;
 mod ending;
 mod exec;
@@ -12,11 +14,13 @@ mod limits;
 mod load;
 mod membership;
 mod names;
+mod process_limits;
+mod views;
 
 use std::path::PathBuf;
 
 use testkit::cgroup::{self, Group};
-use testkit::{Program, Running, outer, random_token, root_or_skip, wait_for};
+use testkit::{Program, Running, host, random_token, root_or_skip, wait_for};
 
 /// What a container does that has only to be there.
 const SLEEP: &str = "exec sleep 600";
@@ -37,13 +41,6 @@ fn random(least: u64, span: u64) -> u64 {
     least + u64::from_str_radix(&random_token(), 16).expect("it is hexadecimal") % (span + 1)
 }
 
-/// A script on a disposable host that shares our control groups, with the binary as `$MINIDOCK`.
-fn on_outer_host(script: &str) -> Program {
-    // The lab is made here, once, and not by whoever is root on that host.
-    drop(minidock(""));
-    outer(script).env("MINIDOCK", testkit::binary(2)).env("MINIDOCK_ROOT", testkit::shared_root())
-}
-
 /// A container with a name, which runs until the test ends.
 struct Container {
     name: String,
@@ -60,7 +57,17 @@ fn container(options: &str, script: &str) -> Container {
     let running = run.sh(&format!("echo ready; {script}")).spawn();
     running.wait_for_line("ready");
     let pid = running.container_pid();
+    keeper(&running);
     Container { name, running, pid }
+}
+
+/// Waits for the process that removes the groups when the command line is killed: started while the command already runs.
+fn keeper(running: &Running) -> i32 {
+    let own = host::cmdline(running.pid());
+    wait_for("the keeper", || {
+        let mut below = host::descendants(running.pid()).into_iter();
+        below.find(|&pid| host::cmdline(pid) == own && host::container_id(pid).is_none())
+    })
 }
 
 impl Container {
