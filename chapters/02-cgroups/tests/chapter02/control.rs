@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use testkit::{cgroup, host, random_token, wait_for};
+use testkit::{host, random_token, wait_for};
 
 use crate::ending::all_die;
 use crate::{
