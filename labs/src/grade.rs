@@ -128,7 +128,7 @@ pub(crate) fn inside(task: &str, check: &str, binary: &Path) -> Result<()> {
         let help = "run it by hand: what the check started did not end, or could not be started";
         Verdict::fail(&first_line(&message), &message, help)
     });
-    println!("{}", serde_json::to_string(&verdict)?);
+    console::print(serde_json::to_string(&verdict)? + "\n")?;
     Ok(())
 }
 

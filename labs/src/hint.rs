@@ -35,16 +35,14 @@ pub(crate) fn give(
             Status::Fail => {}
         }
         let reached = level.unwrap_or_else(|| subject.hints(&task.id, &check.name)).min(MOST);
-        print!("{}", report::shown(chapter, task, check, &graded.verdict, subject));
+        console::print(report::shown(chapter, task, check, &graded.verdict, subject))?;
         if skipped {
             continue;
         }
-        println!(
-            "\nhint {reached} of {MOST}{}",
-            if reached == MOST { "" } else { "; the next call tells more" }
-        );
+        let more = if reached == MOST { "" } else { "; the next call tells more" };
+        console::print(format!("\nhint {reached} of {MOST}{more}\n"))?;
         for level in 1..=reached {
-            println!("  {level}. {}", told(chapter, task, check, level)?);
+            console::print(format!("  {level}. {}\n", told(chapter, task, check, level)?))?;
         }
         subject.record(&task.id, &check.name, reached)?;
         return Ok(1);
@@ -52,7 +50,7 @@ pub(crate) fn give(
     if skipped {
         return Ok(crate::ENVIRONMENT);
     }
-    println!("{} passes: there is nothing to help with", task.id);
+    console::print(format!("{} passes: there is nothing to help with\n", task.id))?;
     Ok(0)
 }
 

@@ -97,13 +97,13 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::List { chapter } => {
             for chapter in chapters(chapter.as_deref())? {
-                print!("{}", report::list(&chapter));
+                console::print(report::list(&chapter))?;
             }
         }
         Command::New { chapter, directory } => {
             let chapter = Chapter::load(&chapter)?;
             copy::make(&chapter, &directory)?;
-            print!("{}", report::made(&chapter, &directory));
+            console::print(report::made(&chapter, &directory))?;
         }
         Command::Check { what, subject, json } => {
             let (chapter, tasks) = wanted(&what)?;
@@ -120,7 +120,7 @@ fn run(command: Command) -> Result<ExitCode> {
             let (chapter, tasks) = wanted(&what)?;
             for task in tasks {
                 for check in &chapter.tasks[task].checks {
-                    print!("{}", hint::solution(&chapter, task, check)?);
+                    console::print(hint::solution(&chapter, task, check)?)?;
                 }
             }
         }

@@ -53,14 +53,14 @@ pub(crate) fn check(
     let mut counts = [0; 3];
     for task in tasks.iter().map(|&index| &chapter.tasks[index]) {
         if !json {
-            println!("{}  {}", task.id, task.title);
+            console::print(format!("{}  {}\n", task.id, task.title))?;
         }
         for check in &task.checks {
             let graded = graded(task, check, subject)?;
             let (verdict, hints) = (&graded.verdict, subject.hints(&task.id, &check.name));
             counts[verdict.status as usize] += 1;
             if !json {
-                print!("{}", shown(chapter, task, check, verdict, subject));
+                console::print(shown(chapter, task, check, verdict, subject))?;
                 continue;
             }
             let line = Line {
@@ -78,12 +78,12 @@ pub(crate) fn check(
                 hints,
                 binary: &digest,
             };
-            println!("{}", serde_json::to_string(&line)?);
+            console::print(serde_json::to_string(&line)? + "\n")?;
         }
     }
     let [passed, failed, skipped] = counts;
     if !json {
-        println!("{passed} passed, {failed} failed, {skipped} skipped");
+        console::print(format!("{passed} passed, {failed} failed, {skipped} skipped\n"))?;
     }
     Ok(if failed > 0 {
         1

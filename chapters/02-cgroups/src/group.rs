@@ -1,4 +1,4 @@
-//! A container's group: a directory in each hierarchy, named as the container. Making the first of
+//! A container's group: a directory in each hierarchy it joins, named as it is. Making the first of
 //! them takes the name, whoever asks for it at the same time; a lock on it (flock(2)) says that
 //! somebody minds it; what it holds is killed as a whole and removed.
 

@@ -24,11 +24,8 @@ pub const CONTROLLERS: [&str; 5] = ["memory", "io", "cpu", "cpuset", "pids"];
 pub fn delegate(hierarchy: &Hierarchy, needed: Names) -> Result<PathBuf> {
     let top = hierarchy.point.as_path();
     let own = hierarchy.own.as_deref().unwrap_or(top);
-    // The root alone has no type. Of a part of the tree, what is above its top cannot be seen.
-    let is_root = !own.join("cgroup.type").exists();
-    let base = if is_root { Some(own) } else { own.parent().filter(|_| own != top) };
     let is_ours = |group: &Path| access(group, AccessFlags::W_OK).is_ok();
-    if let Some(base) = base.filter(|base| is_ours(base)) {
+    if let Some(base) = hierarchy.base().filter(|base| is_ours(base)) {
         let mut line: Vec<&Path> = base.ancestors().take_while(|group| *group != top).collect();
         line.push(top);
         // From the top down, as each gives only what it was given; what nobody needs, only the last.

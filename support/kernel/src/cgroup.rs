@@ -96,6 +96,19 @@ impl Hierarchy {
         })
     }
 
+    /// Where groups can be made that are given controllers: version 1, in our own group; version 2, in
+    /// the root of all groups, or beside our own, as a group with processes (us, for a start) gives
+    /// none. None if that place cannot be seen.
+    pub fn base(&self) -> Option<&Path> {
+        let own = self.own.as_deref()?;
+        // The root alone has no type. Of a part of the tree, what is above its top cannot be seen.
+        let is_root = || !own.join("cgroup.type").exists();
+        if self.version == Version::V1 || is_root() {
+            return Some(own);
+        }
+        own.parent().filter(|_| own != self.point)
+    }
+
     /// The directory of a group that /proc/PID/cgroup names, if it can be seen here.
     pub fn directory(&self, group: &str) -> Option<PathBuf> {
         let below = Path::new(group).strip_prefix(&self.root).ok()?;

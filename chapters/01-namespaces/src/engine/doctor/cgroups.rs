@@ -101,7 +101,7 @@ fn delegation(ground: &Ground, places: &[Place]) -> Check {
     let found: Found = needed
         .map(writable)
         .collect::<Result<Vec<_>, _>>()
-        .map(|_| "groups can be made in our own group".into());
+        .map(|_| "groups can be made here".into());
     Check::new("cgroup-delegation", NEEDED_BY, found, |refused| {
         let version_2 = places.iter().all(|place| place.version == 2);
         match refused.errno {
@@ -128,14 +128,14 @@ fn writable(place: &Place) -> Result<(), Refused> {
     may(&place.directory.join("cgroup.procs"), AccessFlags::W_OK)
 }
 
-/// Where groups would go: into our own group of each hierarchy.
+/// Where groups would go, in each hierarchy.
 fn places() -> Vec<Place> {
     // Without /proc nothing works here, which other checks say.
     let hierarchies = cgroup::hierarchies().unwrap_or_default();
     let places = hierarchies.into_iter().filter_map(|hierarchy| {
         let named = |name: &String| !name.starts_with("name=");
         Some(Place {
-            directory: hierarchy.own?,
+            directory: hierarchy.base().or(hierarchy.own.as_deref())?.into(),
             version: if hierarchy.version == Version::V2 { 2 } else { 1 },
             controllers: hierarchy.controllers.into_iter().filter(named).collect(),
         })
