@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use testkit::Output;
+use testkit::{Output, host};
 
 use super::Found;
 use super::group::{by_version, freeze, is_frozen, number};
@@ -47,8 +47,8 @@ pub(crate) fn top(subject: &Subject) -> Found {
 }
 
 pub(crate) fn stats(subject: &Subject) -> Found {
-    let contained = subject.daemons("--pids-limit 100", 2)?;
-    let (memory, pids) = (contained.with("memory")?, contained.with("pids")?);
+    let contained = subject.daemons("", 2)?;
+    let memory = contained.with("memory")?;
     let used = || {
         let file = by_version(memory, "memory.usage_in_bytes", "memory.current");
         let cache = by_version(memory, "total_inactive_file", "inactive_file");
@@ -61,9 +61,11 @@ pub(crate) fn stats(subject: &Subject) -> Found {
     let row: serde_json::Value = serde_json::from_slice(session.bytes()).unwrap_or_default();
     let field = |name: &str| row[name].as_str().unwrap_or("").to_owned();
     let (shown_memory, shown_pids) = (field("MemUsage"), field("PIDs"));
-    let current = number(pids, "pids.current", "").unwrap_or(0);
+    let threads =
+        |pid: &i32| host::status(*pid, "Threads").and_then(|count| count.parse::<u64>().ok());
+    let current: u64 = subject.processes().iter().filter_map(threads).sum();
     let evidence = format!(
-        "{}: {before} bytes without inactive cache, afterwards {after}; pids.current {current}; `stats`: {}",
+        "{}: {before} bytes without inactive cache, afterwards {after}; {current} threads; `stats`: {}",
         memory.directory.display(),
         answer(&session)
     );
@@ -76,8 +78,8 @@ pub(crate) fn stats(subject: &Subject) -> Found {
         return Ok(Verdict::fail("MemUsage is not what the files say", &evidence, help));
     }
     if shown_pids != current.to_string() {
-        let help = "pids.current counts processes and threads";
-        return Ok(Verdict::fail("PIDs is not what the file says", &evidence, help));
+        let help = "pids.current counts threads; without that controller, count the lines of cgroup.threads";
+        return Ok(Verdict::fail("PIDs is not what the kernel says", &evidence, help));
     }
     Ok(Verdict::pass("memory and processes as the kernel counts them", &evidence))
 }

@@ -55,9 +55,12 @@ pub(crate) fn quota(subject: &Subject) -> Found {
     }
 }
 
-/// The group that counts processor time: version 2 does in every group, version 1 where it is asked to.
+/// The group that counts processor time: version 2 does in every group, with a controller or without.
 fn counter(contained: &Contained) -> Result<&Group, Verdict> {
-    contained.with("cpuacct").or_else(|_| contained.with("cpu"))
+    match contained.core() {
+        Ok(core) if core.version == 2 => Ok(core),
+        _ => contained.with("cpuacct"),
+    }
 }
 
 fn used(group: &Group) -> Duration {

@@ -40,10 +40,7 @@ fn a_paused_container_stands_still() {
     one.told("pause");
     assert!(one.is_frozen());
     // By the kernel's count it has no processor time from here on.
-    let used = || match one.core() {
-        core if core.version == 2 => core.number("cpu.stat", "usage_usec"),
-        _ => one.group("cpuacct").number("cpuacct.usage", ""),
-    };
+    let used = || one.processor_time();
     let before = used();
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(used(), before);

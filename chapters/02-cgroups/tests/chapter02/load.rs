@@ -108,10 +108,7 @@ fn four_spinners_get_what_they_were_promised() {
     one.running.wait_for_line("begun");
     let group = one.group("cpu");
     let throttled = || group.number("cpu.stat", "nr_throttled");
-    let used = || match testkit::cgroup::group(one.pid, "cpuacct") {
-        Some(group) => group.number("cpuacct.usage", "") / 1000,
-        None => one.core().number("cpu.stat", "usage_usec"),
-    };
+    let used = || one.processor_time();
     let (before, start) = (used(), Instant::now());
     let first = throttled();
     wait_for("ten more throttled periods", || (throttled() >= first + 10).then_some(()));

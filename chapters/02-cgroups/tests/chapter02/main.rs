@@ -71,6 +71,14 @@ fn keeper(running: &Running) -> i32 {
 }
 
 impl Container {
+    /// Microseconds of processor time that it has used, by the kernel's count.
+    fn processor_time(&self) -> u64 {
+        match self.core() {
+            core if core.version == 2 => core.number("cpu.stat", "usage_usec"),
+            _ => self.group("cpuacct").number("cpuacct.usage", "") / 1000,
+        }
+    }
+
     /// Its group that has this controller's files.
     #[track_caller]
     fn group(&self, controller: &str) -> Group {
