@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod grammar;
 mod lab;
 mod lines;
 mod ordinary;
@@ -21,7 +22,7 @@ const OTHER_TARGET: &str = "aarch64-unknown-linux-gnu";
 type Chore = (&'static str, &'static str, fn() -> Result<()>);
 
 /// In the order of `ci`: what is quick to fail comes first, and cargo's own test results come last.
-const CHORES: [Chore; 9] = [
+const CHORES: [Chore; 10] = [
     ("fmt", "the code is formatted", fmt),
     ("clippy", "clippy has nothing to say", clippy),
     ("lines", "every lesson is short enough to be read", lines::count),
@@ -29,6 +30,7 @@ const CHORES: [Chore; 9] = [
     ("check-book", "the book shows what is in the tree and what its commands print", check_book),
     ("lab-test", "each lab's check fails without its mechanism, and alone", lab::test),
     ("test-user", "the tests pass for an ordinary user", ordinary::test),
+    ("test-grammar", "earlier chapters' tests pass on later binaries", grammar::test),
     ("test-v2", "chapter 02's tests pass on version 2 of control groups alone", unified::test),
     ("test", "the tests pass for the account that runs this", test),
 ];
@@ -70,9 +72,9 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    println!("cargo xtask CHORE\n\n  {:10} all of these, in this order", "ci");
+    println!("cargo xtask CHORE\n\n  {:12} all of these, in this order", "ci");
     for (name, what, _) in CHORES {
-        println!("  {name:10} {what}");
+        println!("  {name:12} {what}");
     }
     println!(
         "\ncargo xtask vm [OPTIONS] -- COMMAND…  runs it in a virtual machine (--help: its options)"

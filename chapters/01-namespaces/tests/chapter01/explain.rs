@@ -115,10 +115,25 @@ fn steps_need_a_terminal() {
         .stderr_contains("  try: ");
 }
 
+/// The title in a line of a plan that is a step: `   7. open the gate`.
+fn title(line: &str) -> Option<&str> {
+    let (number, title) = line.trim_start().split_once(". ")?;
+    number.parse::<u32>().ok().map(|_| title)
+}
+
 #[test]
 fn a_plan_is_told_and_not_carried_out() {
-    let plan = minidock("run --plan -h name lab echo hello").run();
-    insta::assert_snapshot!(plan.success().text());
+    let plan = minidock("run --plan -h name lab echo hello").run().success().text();
+    let snapshot =
+        include_str!("snapshots/chapter01__explain__a_plan_is_told_and_not_carried_out.snap");
+    if std::env::var_os("MINIDOCK_BIN_01").is_none() {
+        insta::assert_snapshot!(plan);
+    } else {
+        // A later chapter has more steps among these; another program has its own words for them.
+        let mut steps = plan.lines().filter_map(title);
+        let missing = snapshot.lines().filter_map(title).find(|title| !steps.any(|s| s == *title));
+        assert_eq!(missing, None, "in this order: {plan}");
+    }
     let shorter = minidock("run --plan --uts host --network host lab true").run().success().text();
     assert!(!shorter.contains("host name") && !shorter.contains("loopback"), "{shorter}");
     let root = RootDir::new();

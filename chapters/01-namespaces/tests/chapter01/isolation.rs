@@ -175,7 +175,8 @@ fn only_descriptors_0_to_2_are_passed_on() {
 
 #[test]
 fn the_init_holds_nothing_of_the_hosts() {
-    let script = "for link in /proc/1/fd/*; do readlink $link; done";
+    // One that it opened for a moment may be gone again.
+    let script = "for link in /proc/1/fd/*; do readlink $link || :; done";
     let session = minidock("run --init lab").sh(script).leak(7).leak(9).run();
     let held = session.success().text();
     assert!(held.lines().count() >= 3, "{held}");
