@@ -54,7 +54,7 @@ pub struct Verdict {
     pub bar: String,
     /// The numbers.
     pub measured: String,
-    /// What they say; nothing is promised for such a machine, if none.
+    /// What they say, if the machine was idle; nothing is promised for such a machine, if none.
     pub kept: Option<bool>,
 }
 

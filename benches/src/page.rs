@@ -84,7 +84,7 @@ fn bars(results: &Results) -> String {
         .bars
         .iter()
         .map(|verdict| {
-            let word = came_of(verdict);
+            let word = came_of(results, verdict);
             let (bar, measured) = (escape(&verdict.bar), escape(&verdict.measured));
             format!("<li><strong>{word}</strong>: {bar}: {measured}</li>\n")
         })
@@ -161,6 +161,9 @@ mod tests {
             vec![Verdict { bar: "quick".into(), measured: "slow".into(), kept: Some(false) }];
         let page = page(&results, &[]);
         assert!(page.contains("<strong>Warning:</strong> the machine was not idle."), "{page}");
+        assert!(page.contains("<strong>Not judged</strong>: quick: slow"), "{page}");
+        results.warning = None;
+        let page = super::page(&results, &[]);
         assert!(page.contains("<strong>Missed</strong>: quick: slow"), "{page}");
     }
 

@@ -28,7 +28,12 @@ pub fn show(results: &Results) -> String {
         text += &shares(results, width);
     }
     for verdict in &results.bars {
-        text += &format!("{:<6} {}: {}\n", word(came_of(verdict)), verdict.bar, verdict.measured);
+        text += &format!(
+            "{:<6} {}: {}\n",
+            word(came_of(results, verdict)),
+            verdict.bar,
+            verdict.measured
+        );
     }
     if let Some(warning) = &results.warning {
         text += &format!("WARNING: {warning}\n");
@@ -118,8 +123,11 @@ mod tests {
         assert!(text.contains("not measured: runc is <not> installed"), "{text}");
         assert!(text.contains("100.000   200.000    90.000    40.00    60.00"), "{text}");
         assert!(text.contains("12.100    24.200    12.100     1.10     1.10"), "{text}");
-        assert!(text.contains("MISSED quick: slow\nnot promised here quick: slow\n"), "{text}");
+        assert!(text.contains("not judged quick: slow\nnot promised here quick: slow\n"), "{text}");
         assert!(text.contains("WARNING: the machine was not idle"), "{text}");
+        results.warning = None;
+        let text = show(&results);
+        assert!(text.contains("MISSED quick: slow\nnot promised here quick: slow\n"), "{text}");
     }
 
     #[test]

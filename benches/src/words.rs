@@ -58,9 +58,10 @@ pub(crate) fn accelerators(results: &Results) -> String {
     }
 }
 
-/// What came of a promise.
-pub(crate) fn came_of(verdict: &Verdict) -> &'static str {
+/// What came of a promise. What a busy machine has measured says nothing about it.
+pub(crate) fn came_of(results: &Results, verdict: &Verdict) -> &'static str {
     match verdict.kept {
+        Some(_) if results.warning.is_some() => "Not judged",
         Some(true) => "Kept",
         Some(false) => "Missed",
         None => "Not promised here",

@@ -120,6 +120,14 @@ impl Chapter {
     }
 }
 
+impl Check {
+    /// Whether a check rests on this one.
+    pub(crate) fn carries(&self, task: &Task, check: &Check) -> bool {
+        let full = format!("{} {}", task.id, check.name);
+        self.carries.iter().any(|carried| *carried == task.id || *carried == full)
+    }
+}
+
 /// `01` or `01.2`, as a person may write it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Id {

@@ -9,7 +9,6 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 use crate::catalog::{Chapter, Check, Task};
-use crate::hole::{Cut, Hole};
 use crate::learner::{self, LAB};
 
 /// What is copied. The rest is not needed: benchmarks, the book, virtual machines, later chapters.
@@ -95,31 +94,53 @@ pub(crate) fn with_holes(
     chapter: &Chapter,
     out: impl Fn(&Task, &Check) -> bool,
 ) -> Result<BTreeMap<String, String>> {
+    lacking(chapter, |task, check, _| out(task, check))
+}
+
+/// The same, said of each body: the third is its number in its check. They are cut in the order of the catalog, as two may
+/// be words of one line.
+fn lacking(
+    chapter: &Chapter,
+    out: impl Fn(&Task, &Check, usize) -> bool,
+) -> Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
-    for (task, check) in chapter.checks().filter(|(task, check)| out(task, check)) {
-        cut(task, check, &mut files)?;
+    for (task, check) in chapter.checks() {
+        let holes = check.holes.iter().enumerate();
+        for (index, hole) in holes.filter(|(index, _)| out(task, check, *index)) {
+            let before = files.get(&hole.file).cloned();
+            let before = before.map_or_else(|| whole(&hole.file), Ok)?;
+            let cut = hole.cut(&before, &name(task, check), nth(check, index))?;
+            files.insert(hole.file.clone(), cut);
+        }
     }
     Ok(files)
 }
 
-/// The bodies of one check, each cut out of a file that is whole otherwise.
-pub(crate) fn cuts(task: &Task, check: &Check) -> Result<Vec<(String, Cut)>> {
-    let cut = |(index, hole): (usize, &Hole)| {
-        let cut = hole.cut(&whole(&hole.file)?, &name(task, check), nth(check, index))?;
-        Ok((hole.file.clone(), cut))
-    };
-    check.holes.iter().enumerate().map(cut).collect()
+/// A body, put into a new copy: the file before and after.
+pub(crate) struct Filled {
+    pub(crate) file: String,
+    pub(crate) before: String,
+    pub(crate) after: String,
 }
 
-/// Takes them out of files that may have lost others before.
-fn cut(task: &Task, check: &Check, files: &mut BTreeMap<String, String>) -> Result<()> {
+/// The bodies of one check, put into a new copy one after the other.
+pub(crate) fn filled(chapter: &Chapter, check: &Check) -> Result<Vec<Filled>> {
+    let up_to = |done: usize| {
+        lacking(chapter, |_, other, index| !std::ptr::eq(other, check) || index >= done)
+    };
+    let mut before = up_to(0)?;
+    let mut bodies = Vec::new();
     for (index, hole) in check.holes.iter().enumerate() {
-        let before = files.get(&hole.file).cloned();
-        let before = before.map_or_else(|| whole(&hole.file), Ok)?;
-        let cut = hole.cut(&before, &name(task, check), nth(check, index))?;
-        files.insert(hole.file.clone(), cut.text);
+        let after = up_to(index + 1)?;
+        let text = |files: &BTreeMap<String, String>| {
+            // Nothing else is missing in it if it is not there.
+            files.get(&hole.file).cloned().map_or_else(|| whole(&hole.file), Ok)
+        };
+        let (was, is) = (text(&before)?, text(&after)?);
+        bodies.push(Filled { file: hole.file.clone(), before: was, after: is });
+        before = after;
     }
-    Ok(())
+    Ok(bodies)
 }
 
 /// As the marks say it.
@@ -199,8 +220,8 @@ mod tests {
             return;
         }
         for chapter in Chapter::all().unwrap() {
-            for (task, check) in chapter.checks() {
-                assert_eq!(cuts(task, check).unwrap().len(), check.holes.len());
+            for (_, check) in chapter.checks() {
+                assert_eq!(filled(&chapter, check).unwrap().len(), check.holes.len());
                 for mutant in &check.mutants {
                     for edit in &mutant.edits {
                         edit.apply(&whole(&edit.file).unwrap()).unwrap();

@@ -4,6 +4,7 @@
 use anyhow::Result;
 
 use crate::catalog::{Chapter, Check, Task};
+use crate::copy::Filled;
 use crate::grade::{self, Status};
 use crate::learner::Subject;
 use crate::{copy, report};
@@ -39,10 +40,14 @@ pub(crate) fn give(
         if skipped {
             continue;
         }
+        if let Some((task, first)) = missing_below(chapter, task, check, subject)? {
+            let (id, name) = (&task.id, &first.name);
+            console::print(format!("\nit rests on {id} {name}, which fails, too: begin there\n"))?;
+        }
         let more = if reached == MOST { "" } else { "; the next call tells more" };
         console::print(format!("\nhint {reached} of {MOST}{more}\n"))?;
         for level in 1..=reached {
-            console::print(format!("  {level}. {}\n", told(chapter, task, check, level)?))?;
+            console::print(format!("  {level}. {}\n", told(chapter, check, level)?))?;
         }
         subject.record(&task.id, &check.name, reached)?;
         return Ok(1);
@@ -54,61 +59,90 @@ pub(crate) fn give(
     Ok(0)
 }
 
-fn told(chapter: &Chapter, task: &Task, check: &Check, level: u8) -> Result<String> {
+/// A check on which this one rests, if that fails.
+fn missing_below<'a>(
+    chapter: &'a Chapter,
+    task: &Task,
+    check: &Check,
+    subject: &Subject,
+) -> Result<Option<(&'a Task, &'a Check)>> {
+    for (other, below) in chapter.checks().filter(|(_, below)| below.carries(task, check)) {
+        if report::graded(other, below, subject)?.verdict.status == Status::Fail {
+            return Ok(Some((other, below)));
+        }
+    }
+    Ok(None)
+}
+
+fn told(chapter: &Chapter, check: &Check, level: u8) -> Result<String> {
     Ok(match level {
         1 => check.hints.question.clone(),
         2 => check.hints.manual.clone(),
-        3 => format!("{}\n{}", check.hints.outline, places(task, check)?),
-        _ => format!("the difference:\n{}", differences(chapter, task, check)?),
+        3 => format!("{}\n{}", check.hints.outline, places(chapter, check)?),
+        _ => format!("the difference:\n{}", differences(chapter, check)?),
     })
 }
 
-/// `chapters/01-namespaces/src/rootfs.rs:41`, a line for each body.
-fn places(task: &Task, check: &Check) -> Result<String> {
-    let places = copy::cuts(task, check)?;
-    let lines: Vec<String> =
-        places.iter().map(|(file, cut)| format!("     {file}:{}", cut.line)).collect();
+/// `chapters/01-namespaces/src/rootfs.rs:41`, a line for each body: where a new copy lacks it.
+fn places(chapter: &Chapter, check: &Check) -> Result<String> {
+    let bodies = copy::filled(chapter, check)?;
+    let place = |body: &Filled| format!("     {}:{}", body.file, Change::of(body).first + 1);
+    let mut lines: Vec<String> = bodies.iter().map(place).collect();
+    lines.sort();
     Ok(lines.join("\n"))
 }
 
 /// What the tree has where a learner's copy lacks it.
 pub(crate) fn solution(chapter: &Chapter, task: usize, check: &Check) -> Result<String> {
     let task = &chapter.tasks[task];
-    Ok(format!(
-        "# {} {}: {}\n{}",
-        task.id,
-        check.name,
-        check.promise,
-        differences(chapter, task, check)?
-    ))
+    Ok(format!("# {} {}: {}\n{}", task.id, check.name, check.promise, differences(chapter, check)?))
 }
 
-/// As `diff -u` prints it, from the copy to the tree.
-fn differences(chapter: &Chapter, task: &Task, check: &Check) -> Result<String> {
-    debug_assert!(task.id.starts_with(&chapter.number));
-    let mut text = String::new();
-    for (file, cut) in copy::cuts(task, check)? {
-        let whole = copy::whole(&file)?;
-        let lines: Vec<&str> = whole.lines().collect();
-        let (first, end) = (cut.line - 1, cut.line - 1 + cut.with.len());
-        let (before, after) = (first.saturating_sub(CONTEXT), (end + CONTEXT).min(lines.len()));
-        let around = first - before + after - end;
-        text += &format!("--- a/{file}\n+++ b/{file}\n");
-        text += &format!(
-            "@@ -{0},{1} +{0},{2} @@\n",
-            before + 1,
-            around + cut.without.len(),
-            around + cut.with.len()
-        );
-        let mut part = |sign: char, lines: &mut dyn Iterator<Item = &str>| {
-            lines.for_each(|line| text += &format!("{sign}{line}\n"));
-        };
-        part(' ', &mut lines[before..first].iter().copied());
-        part('-', &mut cut.without.iter().map(String::as_str));
-        part('+', &mut cut.with.iter().map(String::as_str));
-        part(' ', &mut lines[end..after].iter().copied());
+/// As `diff -u` prints it, from a new copy to one with these bodies: patch(1) can put them in.
+fn differences(chapter: &Chapter, check: &Check) -> Result<String> {
+    let bodies = copy::filled(chapter, check)?;
+    Ok(bodies.iter().map(|body| Change::of(body).shown(&body.file)).collect())
+}
+
+/// The lines that are different before and after a body is put in.
+struct Change<'a> {
+    before: Vec<&'a str>,
+    after: Vec<&'a str>,
+    /// How many lines above it are the same, and how many below.
+    first: usize,
+    rest: usize,
+}
+
+impl<'a> Change<'a> {
+    fn of(body: &'a Filled) -> Change<'a> {
+        let before: Vec<&str> = body.before.lines().collect();
+        let after: Vec<&str> = body.after.lines().collect();
+        // From below: above most bodies is a mark, and a line like it is nowhere else.
+        let backwards = before.iter().rev().zip(after.iter().rev());
+        let rest = backwards.take_while(|(one, other)| one == other).count();
+        let (short, long) = (&before[..before.len() - rest], &after[..after.len() - rest]);
+        let first = short.iter().zip(long).take_while(|(one, other)| one == other).count();
+        Change { before, after, first, rest }
     }
-    Ok(text)
+
+    fn shown(&self, file: &str) -> String {
+        let Change { before, after, first, rest } = self;
+        let (removed, added) =
+            (&before[*first..before.len() - rest], &after[*first..after.len() - rest]);
+        let above = &after[first.saturating_sub(CONTEXT)..*first];
+        let below = &after[after.len() - rest..][..CONTEXT.min(*rest)];
+        let around = above.len() + below.len();
+        let mut text = format!(
+            "--- a/{file}\n+++ b/{file}\n@@ -{0},{1} +{0},{2} @@\n",
+            first - above.len() + 1,
+            around + removed.len(),
+            around + added.len()
+        );
+        for (sign, lines) in [(' ', above), ('-', removed), ('+', added), (' ', below)] {
+            lines.iter().for_each(|line| text += &format!("{sign}{line}\n"));
+        }
+        text
+    }
 }
 
 #[cfg(test)]
@@ -129,14 +163,43 @@ mod tests {
     }
 
     #[test]
+    fn a_solution_can_be_put_into_a_new_copy_by_patch() {
+        if !crate::tree_is_readable() {
+            return;
+        }
+        let Some(git) = testkit::peer("git", "install git") else { return };
+        for chapter in Chapter::all().unwrap() {
+            for (task, check) in chapter.checks() {
+                let copy = tempfile::tempdir().unwrap();
+                let holes = copy::with_holes(&chapter, |_, _| true).unwrap();
+                for (file, text) in &holes {
+                    copy::write(&copy.path().join(file), text).unwrap();
+                }
+                let text = differences(&chapter, check).unwrap();
+                copy::write(&copy.path().join("patch"), &text).unwrap();
+                let mut patch = std::process::Command::new(&git);
+                let applied =
+                    patch.args(["apply", "patch"]).current_dir(copy.path()).output().unwrap();
+                assert!(applied.status.success(), "{} {}: {text}{applied:?}", task.id, check.name);
+                let left = copy::with_holes(&chapter, |_, one| !std::ptr::eq(one, check)).unwrap();
+                for file in holes.keys() {
+                    let wanted = left.get(file).cloned().or_else(|| copy::whole(file).ok());
+                    let filled = std::fs::read_to_string(copy.path().join(file)).ok();
+                    assert_eq!(filled, wanted, "{} {}: {file}", task.id, check.name);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn each_level_tells_something() {
         if !crate::tree_is_readable() {
             return;
         }
         let chapter = Chapter::load("01").unwrap();
-        for (task, check) in chapter.checks() {
+        for (_, check) in chapter.checks() {
             for level in 1..=MOST {
-                assert!(told(&chapter, task, check, level).unwrap().len() > 20);
+                assert!(told(&chapter, check, level).unwrap().len() > 20);
             }
         }
     }

@@ -32,17 +32,6 @@ pub(crate) struct Hole {
     pub(crate) instead: Vec<String>,
 }
 
-/// A file without one body.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Cut {
-    pub(crate) text: String,
-    /// The number of the line where the body begins in the whole file.
-    pub(crate) line: usize,
-    /// The lines that are different, in the file with the hole and in the whole file.
-    pub(crate) without: Vec<String>,
-    pub(crate) with: Vec<String>,
-}
-
 impl Edit {
     /// The text with the replacement in it.
     pub(crate) fn apply(&self, text: &str) -> Result<String> {
@@ -53,38 +42,31 @@ impl Edit {
 }
 
 impl Hole {
-    /// Takes the body out. `name` is `01.2 proc`; of several holes with one name in a file, this is the `nth`.
-    pub(crate) fn cut(&self, text: &str, name: &str, nth: usize) -> Result<Cut> {
+    /// The file without the body. `name` is `01.2 proc`; of several holes with one name in a file, this is the `nth`.
+    pub(crate) fn cut(&self, text: &str, name: &str, nth: usize) -> Result<String> {
         match &self.find {
             Some(find) => self.cut_text(text, name, find),
             None => self.cut_statement(text, name, nth),
         }
     }
 
-    fn cut_text(&self, text: &str, name: &str, find: &str) -> Result<Cut> {
+    fn cut_text(&self, text: &str, name: &str, find: &str) -> Result<String> {
         let replace = self.instead.join("\n");
         let edit = Edit { file: self.file.clone(), find: find.into(), replace };
         let changed = edit.apply(text)?;
         let at = text.find(find).unwrap_or(0);
         let line = text[..at].matches('\n').count();
         let whole = text.lines().nth(line).unwrap_or("");
-        let mut without = edit.apply(whole)?;
         let mut lines: Vec<&str> = changed.lines().collect();
         let todo = self.todo.as_deref().unwrap_or("");
         let comment = format!("{}// LAB {name}: {todo}", " ".repeat(indent(whole)));
         if !todo.is_empty() {
             lines.insert(line, &comment);
         }
-        without.truncate(without.trim_end().len());
-        Ok(Cut {
-            text: ended(&lines),
-            line: line + 1,
-            without: vec![without],
-            with: vec![whole.into()],
-        })
+        Ok(ended(&lines))
     }
 
-    fn cut_statement(&self, text: &str, name: &str, nth: usize) -> Result<Cut> {
+    fn cut_statement(&self, text: &str, name: &str, nth: usize) -> Result<String> {
         let mark = format!("// LAB {name}: ");
         let lines: Vec<&str> = text.lines().collect();
         let mut marks =
@@ -104,8 +86,7 @@ impl Hole {
         let mut changed: Vec<&str> = lines[..first].to_vec();
         changed.extend(without.iter().map(String::as_str));
         changed.extend(&lines[end..]);
-        let with = lines[first..end].iter().map(|line| (*line).to_owned()).collect();
-        Ok(Cut { text: ended(&changed), line: first + 1, without, with })
+        Ok(ended(&changed))
     }
 }
 
@@ -172,28 +153,20 @@ fn plan() {
 
     #[test]
     fn a_marked_statement_goes_and_its_mark_stays() {
-        let cut = hole(None, &["nothing();"]).cut(SOURCE, "01.4 root", 0).unwrap();
-        assert!(cut.text.contains("root: do this\n    nothing();\n\n    // LAB 01.4 root: and"));
-        assert_eq!((cut.line, cut.with.len()), (4, 7));
-        assert_eq!(cut.without, ["    nothing();"]);
+        let text = hole(None, &["nothing();"]).cut(SOURCE, "01.4 root", 0).unwrap();
+        assert!(
+            text.contains("root: do this\n    nothing();\n\n    // LAB 01.4 root: and"),
+            "{text}"
+        );
         // The marks that stay make the second one the second still.
-        let cut = hole(None, &[]).cut(&cut.text, "01.4 root", 1).unwrap();
-        assert!(cut.text.ends_with("root: and that\n    last(&[A, B]);\n}\n"), "{}", cut.text);
-        assert_eq!(cut.with.last().unwrap(), "    }");
+        let text = hole(None, &[]).cut(&text, "01.4 root", 1).unwrap();
+        assert!(text.ends_with("root: and that\n    last(&[A, B]);\n}\n"), "{text}");
     }
 
     #[test]
     fn a_word_goes_and_a_comment_says_so() {
-        let cut = hole(Some("A, "), &[]).cut(SOURCE, "01.1 flag", 0).unwrap();
-        assert!(
-            cut.text.ends_with("    // LAB 01.1 flag: add A\n    last(&[B]);\n}\n"),
-            "{}",
-            cut.text
-        );
-        assert_eq!(
-            (cut.line, &cut.with[0][..], &cut.without[0][..]),
-            (18, "    last(&[A, B]);", "    last(&[B]);")
-        );
+        let text = hole(Some("A, "), &[]).cut(SOURCE, "01.1 flag", 0).unwrap();
+        assert!(text.ends_with("    // LAB 01.1 flag: add A\n    last(&[B]);\n}\n"), "{text}");
     }
 
     #[test]

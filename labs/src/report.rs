@@ -178,7 +178,11 @@ pub(crate) fn readme(chapter: &Chapter) -> String {
         for check in &task.checks {
             let mut files: Vec<&str> = check.holes.iter().map(|hole| &hole.file[..]).collect();
             files.dedup();
-            text += &format!("- `{}`: {} (in {})\n", check.name, check.promise, files.join(", "));
+            text += &format!("- `{}`: {} (in {})", check.name, check.promise, files.join(", "));
+            if !check.carries.is_empty() {
+                text += &format!("; resting on it: {}", check.carries.join(", "));
+            }
+            text.push('\n');
         }
     }
     text

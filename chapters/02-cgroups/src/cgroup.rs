@@ -10,11 +10,11 @@
 //!                                                  mounts /sys/fs/cgroup, read-only
 //! ```
 //!
-//! On version 1 the child joins by itself because that is cheap: the kernel moves another process,
-//! by its number, only after an RCU grace period, which takes it about 10 ms.
+//! On version 1 the child joins by itself, and one thread of it (`tasks`, not `cgroup.procs`), because
+//! that is cheap: for more, the kernel waits for an RCU grace period, which takes it about 10 ms.
 
 use crate::engine::keeper::Keeper;
-use crate::engine::{member, mounts, out_of_memory, undelegated};
+use crate::engine::{claim, inherit, member, mounts, out_of_memory, undelegated};
 use crate::group::Group;
 use crate::hierarchy;
 use crate::limits::Limits;
@@ -48,13 +48,16 @@ impl Mechanism for ControlGroups {
         let name = self.name.clone().unwrap_or_else(|| config.id.clone());
         let (put, limits) = (self.group.clone(), self.limits.clone());
         let hierarchies = hierarchy::used()?;
-        let used = hierarchies.clone();
-        let needed = self.name.is_some() || self.limits != Limits::default();
+        let (used, named) = (hierarchies.clone(), self.name.is_some());
+        let needed = named || self.limits != Limits::default();
         plan.step(
             Phase::Prepare,
             "make a control group",
             "its directory takes the name: there is no other record of a container",
             move || {
+                if named {
+                    claim::refuse_elsewhere(&name, &used)?;
+                }
                 match Group::make(&name, &used, &limits) {
                     Ok(group) => put.put(group),
                     Err(error) => undelegated::refuse_if(needed, error, &limits)?,
@@ -62,12 +65,16 @@ impl Mechanism for ControlGroups {
                 Ok(())
             },
         );
-        let (group, limits) = (self.group.clone(), self.limits.clone());
+        let (group, limits, used) = (self.group.clone(), self.limits.clone(), hierarchies.clone());
         plan.step(
             Phase::Prepare,
             "write the limits",
             "before anything is in the group: there is no moment without them",
-            move || group.find().map_or(Ok(()), |group| group.limit(&limits)),
+            move || {
+                let Some(group) = group.find() else { return Ok(()) };
+                group.limit(&limits)?;
+                inherit::limits(group, &used)
+            },
         );
         self.keeper.plan(config, &self.group, plan);
         join(self.group.clone(), plan);

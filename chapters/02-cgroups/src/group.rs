@@ -21,6 +21,10 @@ use std::time::{Duration, Instant};
 /// How long removal is tried: processes that were killed need a moment to be gone.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What others may do in a group's directory: look up names, but not list them, for which they would
+/// have to open it, and then could lock it.
+const MODE: u32 = 0o711;
+
 /// A group.
 pub struct Group {
     /// Its name: the container's.
@@ -71,13 +75,14 @@ impl Group {
     fn make_place(&mut self, hierarchy: &Hierarchy, needed: Names) -> Result<()> {
         loop {
             let directory = hierarchy::make_ours(hierarchy, needed)?.join(&self.name);
-            let made = match cgroup::make(&directory) {
+            let made = match cgroup::make(&directory, MODE) {
                 // `clean` has removed ours meanwhile, as it was empty.
                 Err(error) if error.errno == Errno::ENOENT => continue,
                 made => made?,
             };
             let place = Place::new(hierarchy, directory);
-            if self.lock.is_none() {
+            let first = self.places.is_empty();
+            if first {
                 // Somebody else may have it, or have removed it as left over.
                 self.lock = claim::claim(&place.directory, &self.name)?;
             }
@@ -85,13 +90,16 @@ impl Group {
                 self.places.push(place);
                 return Ok(());
             }
-            if self.lock.is_some() {
+            if first && self.lock.is_some() {
                 // Nobody minds it any more. What is left in it, limits included, is not ours.
                 place.kill()?;
-                place.remove()?;
             }
-            if self.places.is_empty() {
-                self.lock = None;
+            if !place.processes().is_empty() && !first {
+                // Of this name in this hierarchy alone: its container was started in another group.
+                return Err(refuse::taken(&self.name));
+            }
+            if self.lock.is_some() {
+                place.remove()?;
             }
         }
     }
@@ -148,7 +156,9 @@ impl Group {
 
     /// Removes its directories; the first one last, as the name is free after that.
     pub fn remove(&self) -> Result<()> {
-        self.spare.iter().chain(self.places.iter().rev()).try_for_each(Place::remove)
+        kernel::explain::heading("parent", "remove the control group", "no record of it is left");
+        let spare = self.spare.iter().filter(|place| place.directory.exists());
+        spare.chain(self.places.iter().rev()).try_for_each(Place::remove)
     }
 }
 

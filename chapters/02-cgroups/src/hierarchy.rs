@@ -1,5 +1,5 @@
 //! Which trees of groups there are here, and where in them our groups go: below the group that we
-//! were started in, so that whatever limits us limits our containers, too.
+//! were started in, so that whatever limits us limits our containers, too; in version 2 beside it.
 //!
 //! ```text
 //!  version 2 alone          /sys/fs/cgroup                          one tree, all controllers
@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Wherever version 2 is mounted it comes first: even without a controller it starts a process in
-//! its group, freezes and kills a group as one, which version 1 cannot.
+//! its group and kills a group as one, which version 1 cannot, and it freezes one.
 
 use crate::engine::joined::{self, gives, has};
 use crate::engine::refuse;
@@ -38,7 +38,7 @@ pub fn used() -> Result<Vec<Hierarchy>> {
 pub fn make_ours(hierarchy: &Hierarchy, needed: Names) -> Result<PathBuf> {
     let base = match hierarchy.version {
         Version::V2 if gives(hierarchy, needed) => v2::delegate(hierarchy, needed)?,
-        _ => hierarchy.own.clone().unwrap_or_default(),
+        _ => hierarchy.own.clone().context("our own group cannot be seen here")?,
     };
     make_ours_in(&base, hierarchy, needed)
 }
@@ -46,7 +46,7 @@ pub fn make_ours(hierarchy: &Hierarchy, needed: Names) -> Result<PathBuf> {
 /// The same, where the group that ours go into is known.
 pub fn make_ours_in(base: &Path, hierarchy: &Hierarchy, needed: Names) -> Result<PathBuf> {
     let ours = base.join(OURS);
-    cgroup::make(&ours)?;
+    cgroup::make(&ours, 0o755)?;
     let prepared = match hierarchy.version {
         Version::V2 if gives(hierarchy, needed) => {
             v2::enable(&ours, needed, &v2::CONTROLLERS).map_err(refuse::controller)

@@ -9,7 +9,9 @@
 //! 5. [`counters`]: what a group has used, and what was done to it
 //! 6. [`cgroup`]: the mechanism that puts a container into its group
 //!
-//! What users of docker expect besides is in [`engine`], and can be skipped.
+//! Of [`engine`] these belong to it: [`engine::joined`] (which hierarchies), [`engine::inherit`] (our
+//! own limits), [`engine::claim`] (whose a group is), [`engine::keeper`] (who removes it),
+//! [`engine::mounts`], [`engine::member`], [`engine::subtree`]. The rest is what users of docker expect.
 
 pub mod cgroup;
 pub mod counters;

@@ -24,12 +24,12 @@ pub const CONTROLLERS: [&str; 5] = ["memory", "io", "cpu", "cpuset", "pids"];
 pub fn delegate(hierarchy: &Hierarchy, needed: Names) -> Result<PathBuf> {
     let top = hierarchy.point.as_path();
     let own = hierarchy.own.as_deref().unwrap_or(top);
-    let is_ours = |group: &Path| access(group, AccessFlags::W_OK).is_ok();
-    if let Some(base) = hierarchy.base().filter(|base| is_ours(base)) {
+    let may_write = |group: &Path| access(group, AccessFlags::W_OK).is_ok();
+    if let Some(base) = hierarchy.base().filter(|base| may_write(base)) {
         let mut line: Vec<&Path> = base.ancestors().take_while(|group| *group != top).collect();
         line.push(top);
         // From the top down, as each gives only what it was given; what nobody needs, only the last.
-        for group in line.into_iter().rev().filter(|group| is_ours(group)) {
+        for group in line.into_iter().rev().filter(|group| may_write(group)) {
             let refused = enable(group, needed, if group == base { &CONTROLLERS } else { &[] });
             if let Err(refused) = refused
                 && !needed.is_empty()
@@ -41,7 +41,7 @@ pub fn delegate(hierarchy: &Hierarchy, needed: Names) -> Result<PathBuf> {
     }
     // Our groups will count nothing, but maybe nobody has asked them to.
     match needed.first() {
-        Some(name) if is_ours(own) => Err(refuse::crowded(name, own)),
+        Some(name) if may_write(own) => Err(refuse::crowded(name, own)),
         _ => Ok(own.into()),
     }
 }

@@ -79,9 +79,14 @@ pub fn printable(text: &str) -> String {
     text.chars().map(show).collect()
 }
 
-/// A full disk can be met anywhere.
+/// A full disk can be met anywhere: what is no file of ours has a remedy of its own.
 fn out_of_space(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
-    let errno = Errno::from_raw(cause.downcast_ref::<std::io::Error>()?.raw_os_error()?);
-    matches!(errno, Errno::ENOSPC | Errno::EDQUOT)
+    is_full(cause.downcast_ref::<std::io::Error>()?)
         .then(|| "free some space there, or name another place with --root".into())
+}
+
+/// Whether there was no room for what was to be written.
+pub(crate) fn is_full(error: &std::io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::ENOSPC | Errno::EDQUOT))
 }

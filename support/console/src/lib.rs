@@ -26,6 +26,11 @@ pub fn offer(text: impl AsRef<[u8]>) -> anyhow::Result<bool> {
     let mut output = std::io::stdout().lock();
     match output.write_all(text.as_ref()).and_then(|()| output.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) if failure::is_full(&error) => {
+            let failure = failure::Failure::new("standard output");
+            let remedy = "free some space where it goes, or send it elsewhere";
+            Err(anyhow::Error::from(error).context(failure.remedy(remedy)))
+        }
         written => written.map(|()| true).context("standard output"),
     }
 }

@@ -125,12 +125,12 @@ fn shows(point: &str, device: &str) -> bool {
 }
 
 /// Makes a group; false if it was there.
-pub fn make(group: &Path) -> Result<bool> {
+pub fn make(group: &Path, mode: u32) -> Result<bool> {
     let path = c_string(group);
     let made = call(
         "mkdirat",
-        || format!("AT_FDCWD, {path:?}, 0755"),
-        || mkdirat(AT_FDCWD, &*path, Mode::from_bits_truncate(0o755)),
+        || format!("AT_FDCWD, {path:?}, 0{mode:o}"),
+        || mkdirat(AT_FDCWD, &*path, Mode::from_bits_truncate(mode)),
     );
     match made {
         Err(error) if error.errno == Errno::EEXIST => Ok(false),

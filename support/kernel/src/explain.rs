@@ -98,6 +98,8 @@ impl Narrator {
         // A terminal that is gone needs no settings.
         let _restored = termios::tcsetattr(keys, SetArg::TCSANOW, &saved);
         if key == CTRL_C {
+            // The call that waits for its result has no line's end; a prompt comes next.
+            self.tell("\n");
             crate::process::exit(128 + libc::SIGINT as u8);
         }
     }

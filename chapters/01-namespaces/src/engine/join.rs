@@ -23,8 +23,9 @@ pub struct Options {
     plan: bool,
     #[command(flatten)]
     command: CommandOptions,
-    /// A process of the container, as the host numbers it: see `ns`
-    #[arg(value_name = "PID")]
+    /// A process of the container by its number, see `ns`; from chapter 02 on, the container by its
+    /// name or id, too
+    #[arg(value_name = "CONTAINER")]
     pub target: String,
     /// The command
     #[arg(value_name = "COMMAND", num_args = 1.., required = true,

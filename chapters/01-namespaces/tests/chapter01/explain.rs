@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kernel::explain::NAMED;
-use testkit::{RootDir, peer, story};
+use nix::sys::termios::LocalFlags;
+use testkit::{RootDir, peer, story, wait_for};
 
 use crate::{has_users, minidock, on_outer_host};
 
@@ -103,6 +104,19 @@ fn a_step_waits_for_a_key() {
     }
     assert_eq!(steps.wait().code(), Some(9));
     assert!(calls(&steps.screen()) > 40, "{}", steps.screen());
+}
+
+#[test]
+fn steps_that_are_stopped_leave_a_line_to_the_prompt() {
+    let mut steps = minidock("--explain=step run lab /probe exit 9").on_terminal(24, 80);
+    steps.read_until("(");
+    // From then on Ctrl-C is a key; before, the terminal would make a signal of it.
+    wait_for("a key to be asked for", || {
+        (!steps.settings().local_flags.contains(LocalFlags::ISIG)).then_some(())
+    });
+    steps.write("\x03");
+    assert_eq!(steps.wait().code(), Some(130));
+    assert!(steps.screen().ends_with('\n'), "{:?}", steps.screen());
 }
 
 #[test]

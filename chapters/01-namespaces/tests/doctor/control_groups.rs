@@ -94,3 +94,18 @@ fn groups_that_cannot_be_written_are_not_delegated() {
     }
     assert!(!fs::exists(format!("/sys/fs/cgroup/{}", std::process::id())).unwrap());
 }
+
+#[test]
+fn a_cgroup_namespace_without_mounts_of_its_own_is_told_to_make_some() {
+    let mut host = Host::with_control_groups();
+    host.change("mount -t cgroup2 none /sys/fs/cgroup");
+    let group = format!("/sys/fs/cgroup/minidock-test-{}", testkit::random_token());
+    let (made, _) = host.run(&format!("mkdir {group} && echo 0 > {group}/cgroup.procs"));
+    let script = format!("echo 0 > {group}/cgroup.procs; exec unshare --cgroup \\\"\\$@\\\"");
+    if made == 0 {
+        let report = host.doctor_under(&format!("sh -c \"{script}\" sh"), "");
+        assert_eq!(report.value["host"]["cgroup"], "none");
+        report.needs("cgroup", "missing", "umount /sys/fs/cgroup && mount -t cgroup2 cgroup2");
+    }
+    host.run(&format!("rmdir {group}"));
+}

@@ -1,8 +1,9 @@
 //! Whose a group is: its directory is locked (flock(2)) as long as somebody minds it. A lock ends
 //! with its holder, so that what a killed command line has left behind can be told from what runs.
 
-use crate::engine::refuse;
+use crate::engine::{find, refuse};
 use anyhow::{Context, Result};
+use kernel::cgroup::Hierarchy;
 use kernel::{Errno, cgroup};
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{self, File};
@@ -29,6 +30,17 @@ pub(crate) fn claim(directory: &Path, name: &str) -> Result<Option<Flock<File>>>
     }
 }
 
+/// Refuses a name that a container has whose group lies elsewhere in the tree, as it was started in
+/// another group than we were. (Of two at the same moment, both may see none: `stop` and the others
+/// then ask for an id.)
+pub(crate) fn refuse_elsewhere(name: &str, hierarchies: &[Hierarchy]) -> Result<()> {
+    let core = hierarchies.first().ok_or_else(|| refuse::nowhere(name))?;
+    for group in find::groups(core).into_iter().filter(|group| group.ends_with(name)) {
+        drop(claim(&group, name)?);
+    }
+    Ok(())
+}
+
 /// What came of an attempt to lock a group.
 pub(crate) enum Lock {
     /// Nobody minded it.
@@ -43,6 +55,8 @@ pub(crate) enum Lock {
 pub(crate) fn try_lock(directory: &Path) -> Result<Lock> {
     let opened = match cgroup::open(directory) {
         Err(error) if error.errno == Errno::ENOENT => return Ok(Lock::Gone),
+        // Another account's.
+        Err(error) if error.errno == Errno::EACCES => return Ok(Lock::Theirs),
         opened => File::from(opened?),
     };
     let lock = match Flock::lock(opened, FlockArg::LockExclusiveNonblock) {

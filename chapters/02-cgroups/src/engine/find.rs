@@ -130,8 +130,13 @@ pub fn several(names: &[String]) -> Result<Vec<Container>> {
 
 /// Which of these names and ids is meant.
 fn resolve(known: &[(&str, &str)], text: &str) -> Result<Option<usize>, Failure> {
-    if let Some(index) = known.iter().position(|(name, id)| *name == text || *id == text) {
-        return Ok(Some(index));
+    let mut named =
+        (0..known.len()).filter(|index| [known[*index].0, known[*index].1].contains(&text));
+    if let Some(index) = named.next() {
+        let Some(other) = named.next() else { return Ok(Some(index)) };
+        let ids = [index, other].map(|index| &known[index].1[..SHORT]).join(", ");
+        let failure = Failure::new(format!("several containers are called {text}"));
+        return Err(failure.remedy(format!("name one of these ids: {ids}")).code(1));
     }
     let begins = |(_, (_, id)): &(usize, &(&str, &str))| !text.is_empty() && id.starts_with(text);
     let found: Vec<(usize, &(&str, &str))> = known.iter().enumerate().filter(begins).collect();
@@ -192,6 +197,12 @@ mod tests {
         for (text, index) in [("web", 0), (FIRST, 0), ("ab1", 0), (SECOND, 1), ("ab3", 1)] {
             assert_eq!(resolve(&known, text).unwrap(), Some(index), "{text}");
         }
+    }
+
+    #[test]
+    fn a_name_that_two_have_is_refused() {
+        let error = resolve(&[("web", FIRST), ("web", SECOND)], "web").unwrap_err();
+        assert!(error.remedy.unwrap().ends_with("ab1200000000, ab3400000000"));
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn move_into(group: &Group, hierarchy: &Hierarchy) -> Result<Place> {
     let base = directory_of(first, hierarchy)?;
     let ours = hierarchy::make_ours_in(&base, hierarchy, &[])?;
     let place = Place::new(hierarchy, ours.join(&group.name));
-    cgroup::make(&place.directory)?;
+    cgroup::make(&place.directory, 0o755)?;
     // Until none is left outside: whoever was born meanwhile began where its parent was.
     loop {
         let moved: BTreeSet<Pid> = place.processes().into_iter().collect();

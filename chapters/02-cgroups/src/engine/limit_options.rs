@@ -13,6 +13,9 @@ const LEAST_MEMORY: u64 = 6 << 20;
 /// What the kernel takes as shares.
 const SHARES: std::ops::RangeInclusive<i64> = 2..=262_144;
 
+/// What the kernel takes as a limit of processes: as many as it can number (PID_MAX_LIMIT).
+const MOST_PIDS: i64 = 4_194_304;
+
 /// A hundredth of a processor: a millisecond of each period is the least that the kernel takes.
 const LEAST_NANO_CPUS: u64 = 10_000_000;
 
@@ -21,28 +24,28 @@ const LEAST_NANO_CPUS: u64 = 10_000_000;
 #[command(next_help_heading = "Limits")]
 pub struct LimitOptions {
     /// Most memory, as 64m or 1.5g; who needs more is killed
-    #[arg(short, long, value_name = "BYTES", allow_negative_numbers = true)]
+    #[arg(short, long, value_name = "BYTES", allow_hyphen_values = true)]
     memory: Option<String>,
     /// Most memory and swap together; -1 for all the swap there is [default: twice the memory]
-    #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
     memory_swap: Option<String>,
     /// Memory that is left to it when others need some
-    #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
     memory_reservation: Option<String>,
     /// Most processor time, as 0.5 for half a processor
-    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     cpus: Option<String>,
     /// Share of the processors while they are short; others have 1024
-    #[arg(short, long, value_name = "SHARES", allow_negative_numbers = true)]
+    #[arg(short, long, value_name = "SHARES", allow_hyphen_values = true)]
     cpu_shares: Option<String>,
     /// Processors that it may run on, as 0-2,5
-    #[arg(long, value_name = "LIST", allow_negative_numbers = true)]
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     cpuset_cpus: Option<String>,
     /// NUMA nodes that its memory may come from
-    #[arg(long, value_name = "LIST", allow_negative_numbers = true)]
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     cpuset_mems: Option<String>,
     /// Most processes and threads; -1 for no limit
-    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     pids_limit: Option<String>,
 }
 
@@ -105,10 +108,11 @@ impl LimitOptions {
         let Some(text) = &self.pids_limit else { return Ok(None) };
         match integer("--pids-limit", text)? {
             0 | -1 => Ok(Some(Most::Unlimited)),
-            number @ 1.. => Ok(Some(Most::Is(number.unsigned_abs()))),
+            number @ 1..=MOST_PIDS => Ok(Some(Most::Is(number.unsigned_abs()))),
             number => {
                 let failure = Failure::new(format!("a limit of {number} processes"));
-                Err(failure.remedy("name a number above 0, or -1 for no limit").into())
+                let remedy = format!("name a number from 1 to {MOST_PIDS}, or -1 for no limit");
+                Err(failure.remedy(remedy).into())
             }
         }
     }
@@ -232,6 +236,9 @@ mod tests {
             ("--cpuset-mems 9999", "Requested memory nodes are not available"),
             ("--pids-limit many", "invalid syntax"),
             ("--pids-limit -2", "a limit of -2 processes"),
+            ("--pids-limit 4194305", "a limit of 4194305 processes"),
+            ("-m -5m", "invalid size: '-5m'"),
+            ("--cpuset-cpus -x", "-x"),
         ] {
             let refusal = refusal(words);
             assert!(refusal.contains(expected), "{words}: {refusal}");

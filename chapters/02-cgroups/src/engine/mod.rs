@@ -9,6 +9,7 @@ pub mod device_options;
 pub mod device_rates;
 pub mod find;
 pub mod host_ps;
+pub mod inherit;
 pub mod inspect;
 pub mod joined;
 pub mod keeper;

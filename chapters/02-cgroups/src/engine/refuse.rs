@@ -2,25 +2,54 @@
 
 use crate::engine::subtree::processes_below;
 use crate::limits::Setting;
+use crate::v1;
 use crate::v2::Refused;
 use console::failure::Failure;
+use kernel::cgroup::{self, Version};
 use kernel::{Errno, Pid};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A controller that a group above ours does not give.
 pub(crate) fn controller(Refused { controller, group, error }: Refused) -> anyhow::Error {
     match error.errno {
-        Errno::ENOENT => no_such(
-            controller,
-            &format!("{} was not given it (see its cgroup.controllers)", group.display()),
-            "`doctor` says who holds it: version 1, the kernel's command line, a group above",
-        ),
+        Errno::ENOENT => match outside(controller) {
+            Some(point) => no_such(controller, &lies_outside(&point), OUTSIDE),
+            None => not_given(controller, &group),
+        },
         Errno::EBUSY => crowded(controller, &group),
         // What is not ours to write is worded by whoever knows what was asked for.
         Errno::EACCES | Errno::EPERM | Errno::EROFS => error.into(),
         _ => anyhow::Error::from(error).context(format!("controller {controller}")),
     }
+}
+
+fn not_given(controller: &str, group: &Path) -> anyhow::Error {
+    no_such(
+        controller,
+        &format!("{} was not given it (see its cgroup.controllers)", group.display()),
+        "`doctor` says who holds it: version 1, the kernel's command line, a group above",
+    )
+}
+
+/// What helps where our own group lies outside of what is mounted.
+const OUTSIDE: &str = "start it outside of this cgroup namespace; or mount the control groups of \
+                       this one, which `doctor` says how to";
+
+/// Where a controller's hierarchy is mounted without our own group: that of another cgroup
+/// namespace, or a part of the tree (cgroup_namespaces(7)).
+fn outside(controller: &str) -> Option<PathBuf> {
+    let mut all = cgroup::hierarchies().unwrap_or_default();
+    all.retain(|hierarchy| hierarchy.own.is_none());
+    let has = |names: &[String]| names.iter().any(|name| v1::modern_name(name) == controller);
+    // A hierarchy of version 1 is known to have it, version 2 may.
+    let of_v1 = all.iter().find(|hierarchy| has(&hierarchy.controllers));
+    let hierarchy = of_v1.or(all.iter().find(|hierarchy| hierarchy.version == Version::V2));
+    hierarchy.map(|hierarchy| hierarchy.point.clone())
+}
+
+fn lies_outside(point: &Path) -> String {
+    format!("our own group lies outside of what is mounted at {}", point.display())
 }
 
 /// A controller that a group does not give because it has processes of its own.
@@ -47,9 +76,20 @@ pub(crate) fn taken(name: &str) -> anyhow::Error {
         .into()
 }
 
+/// A name where there are no control groups, and so no place for it.
+pub(crate) fn nowhere(name: &str) -> anyhow::Error {
+    Failure::new(format!("--name {name} cannot be kept: no control groups are mounted here"))
+        .remedy("mount them: mount -t cgroup2 cgroup2 /sys/fs/cgroup; or leave the name out")
+        .into()
+}
+
 /// A limit for which there is no controller at all.
 pub(crate) fn no_controller(setting: &Setting) -> anyhow::Error {
     let Setting { option, controller, .. } = setting;
+    if let Some(point) = outside(controller) {
+        let failure = Failure::new(format!("{option} cannot be kept: {}", lies_outside(&point)));
+        return failure.remedy(OUTSIDE).into();
+    }
     Failure::new(format!("{option} cannot be kept: there is no controller {controller} here"))
         .remedy("`doctor` says which there are, and what brings the others")
         .into()
@@ -63,7 +103,8 @@ pub(crate) fn setting(setting: &Setting, file: &Path, error: kernel::Error) -> a
         Errno::ENOENT => "this kernel has no such file: leave the option out",
         Errno::EBUSY => "more than that is in use already: name a higher limit",
         Errno::ENODEV | Errno::ENXIO => "name a whole disk of this machine, see lsblk",
-        Errno::EACCES | Errno::EINVAL | Errno::ERANGE => {
+        // Of a write: who may not open the file is told so by who asked.
+        Errno::EACCES | Errno::EINVAL | Errno::ERANGE if error.call == "write" => {
             "name what the group above has too: see the file of the same name there"
         }
         _ => return anyhow::Error::from(error).context(failure),

@@ -16,7 +16,7 @@ pub struct Options {
     #[command(flatten)]
     container: namespaces::engine::run::Options,
     /// Give it a name [default: its id]
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     name: Option<String>,
     #[command(flatten)]
     limits: LimitOptions,

@@ -29,9 +29,16 @@ pub fn update(options: &Options) -> Result<u8> {
     }
     console::each(&options.containers, |name| {
         change(&mut find::group(name)?, &asked)
+            .map_err(|error| if is_value(&error) { error } else { find::not_ours(name, error) })
             .with_context(|| format!("Cannot update container {name}"))?;
         Ok(name.clone())
     })
+}
+
+/// Whether it is the value that the kernel refused: whose the file is it has checked before that,
+/// when the file was opened.
+fn is_value(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<kernel::Error>().is_some_and(|error| error.call == "write")
 }
 
 fn change(group: &mut Group, asked: &Limits) -> Result<()> {

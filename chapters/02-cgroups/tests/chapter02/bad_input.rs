@@ -83,6 +83,28 @@ fn swap_below_memory_or_without_it() {
 }
 
 #[test]
+fn more_processes_than_the_kernel_numbers() {
+    refuses(&run("--pids-limit 4194305"), "4194305");
+    if may_limit() {
+        run("--pids-limit 4194304").code(3);
+    }
+}
+
+#[test]
+fn what_begins_as_an_option_is_a_value() {
+    refuses(&run("-m -5m"), "invalid size: '-5m'");
+    refuses(&run("--cpus -x"), "-x");
+    refuses(&run("--name -x"), "Invalid container name (-x)");
+}
+
+#[test]
+fn a_full_disk_that_is_none_of_ours() {
+    let session = minidock("ps").within("\"$@\" > /dev/full").run();
+    session.code(1).stderr_contains("standard output").stderr_contains("\n  try: ");
+    assert!(!session.errors().contains("--root"), "{session}");
+}
+
+#[test]
 fn more_processors_than_there_are() {
     let all = std::thread::available_parallelism().unwrap();
     refuses(&run(&format!("--cpus {all}.01")), "CPUs available");
@@ -119,8 +141,9 @@ fn a_group_that_stays_busy_is_named_and_who_is_in_it() {
         return;
     };
     let stranger = testkit::program("sleep").arg("600").spawn();
-    let held = freezer.directory.join("minidock").join(testkit::random_token());
-    std::fs::create_dir_all(&held).unwrap();
+    // Not among ours, where another test's `clean` may remove it while nobody is in it.
+    let held = freezer.directory.join(format!("minidock-test-{}", testkit::random_token()));
+    std::fs::create_dir(&held).unwrap();
     for directory in [&held, &group.directory] {
         std::fs::write(directory.join("cgroup.procs"), stranger.pid().to_string()).unwrap();
     }

@@ -1,16 +1,13 @@
 //! Version 2 alone: a part of the tree that an ordinary user was given, processes in leaves only, controllers enabled from
 //! the top. On version 1 nobody can be given a part of it safely, so that these tests count where there is version 2.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::fs;
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
 use testkit::{Program, cgroup, here_or_skip, random_token, wait_for};
 
-use crate::{may_limit, minidock};
-
-/// An account that has no name, no subordinate ids, and nothing to do with the tests.
-const STRANGER: u32 = 43210;
+use crate::{STRANGER, Stranger, may_limit, minidock};
 
 /// A group at the top of the tree, which goes with the value, and with it all that is below.
 struct Part(PathBuf);
@@ -78,25 +75,6 @@ fn v2_alone() -> bool {
         "it needs version 2 of control groups alone",
         "cargo xtask test-v2",
     )
-}
-
-/// The binary as a stranger's, who may not look where it was built.
-struct Stranger(tempfile::TempDir);
-
-impl Stranger {
-    fn new() -> Stranger {
-        let home = testkit::fresh_root();
-        let binary = home.path().join("minidock-02");
-        fs::copy(testkit::binary(2), &binary).unwrap();
-        fs::set_permissions(&binary, Permissions::from_mode(0o755)).unwrap();
-        chown(home.path(), Some(STRANGER), Some(STRANGER)).unwrap();
-        Stranger(home)
-    }
-
-    fn run(&self, words: &str) -> Program {
-        let program = testkit::program(self.0.path().join("minidock-02")).words(words);
-        program.state(self.0.path()).as_user(STRANGER)
-    }
 }
 
 #[test]
@@ -195,6 +173,56 @@ fn root_in_a_group_with_processes_makes_the_containers_beside_it() {
         drop(run);
         crate::leaves_nothing(&name);
     }
+}
+
+/// Groups of two sessions lie at different places of the tree; a name is one container's all the same.
+#[test]
+fn a_name_is_taken_once_in_the_whole_tree() {
+    if !v2_alone() {
+        return;
+    }
+    let (part, name) = (Part::new(&["one/own", "other/own"]), random_token());
+    let run = minidock("run --name").arg(&name).words("lab sh -c");
+    let run = run.arg("echo ready; exec sleep 600");
+    let one = part.start("one/own", run).spawn();
+    one.wait_for_line("ready");
+    let pid = one.container_pid();
+    let second = minidock("run --name").arg(&name).words("lab true");
+    let second = part.start("other/own", second).run();
+    second.code(125).stdout("").stderr_contains(&name).stderr_contains("\n  try: ");
+    assert!(testkit::host::is_alive(pid), "who was there goes on");
+    minidock("kill").arg(&name).run().success();
+    drop(one);
+    crate::leaves_nothing(&name);
+}
+
+/// Its group lies beside ours, so that ours does not limit it: it is given the same limits.
+#[test]
+fn what_limits_us_limits_the_container() {
+    if !v2_alone() {
+        return;
+    }
+    let part = Part::new(&["session/own"]).with("+memory +pids +cpu");
+    let session = part.0.join("session");
+    fs::write(session.join("cgroup.subtree_control"), "+memory +pids +cpu").unwrap();
+    for (file, limit) in [("pids.max", "30"), ("cpu.max", "20000 100000")] {
+        fs::write(session.join("own").join(file), limit).unwrap();
+    }
+    let bomb = minidock("run lab /probe forkbomb");
+    part.start("session/own", bomb).run().success().stdout_contains("processes=29\n");
+    // A lower limit of its own is kept, a higher one is not.
+    let name = random_token();
+    let run = minidock("run --cpus 1 --pids-limit 7 --name").arg(&name);
+    let run = run.words("lab sh -c").arg("echo ready; exec sleep 600");
+    let run = part.start("session/own", run).spawn();
+    run.wait_for_line("ready");
+    let group = cgroup::unified(run.container_pid()).unwrap();
+    assert_eq!(
+        (group.read("pids.max"), group.read("cpu.max")),
+        ("7".into(), "20000 100000".into())
+    );
+    drop(run);
+    crate::leaves_nothing(&name);
 }
 
 /// The kernel lets a group with processes share out pids and processor time alone: it becomes threaded, and groups below it

@@ -74,6 +74,18 @@ fn this_chapters_own_calls_are_told() {
 }
 
 #[test]
+fn removal_is_told_under_its_own_heading_and_only_of_what_is_there() {
+    if !may_limit() {
+        return;
+    }
+    let story = minidock("--explain run lab /probe true").run().errors();
+    let (_, removal) = story.split_once("parent: remove the control group\n").unwrap();
+    assert!(removal.contains("    rmdir("), "{story}");
+    let gone = story.lines().find(|line| line.contains(" rmdir(") && line.contains("ENOENT"));
+    assert_eq!(gone, None, "{story}");
+}
+
+#[test]
 fn every_file_that_is_written_is_told_with_its_value_and_meaning() {
     if !may_limit() {
         return;

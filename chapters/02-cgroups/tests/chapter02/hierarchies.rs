@@ -141,6 +141,7 @@ fn without_any_hierarchy_a_container_runs_and_a_limit_is_refused() {
     };
     run("lab /probe exit 3").code(3).stderr("");
     run("-m 40m lab true").code(125).stderr_contains("--memory").stderr_contains("\n  try: ");
+    run("--name some lab true").code(125).stderr_contains("--name").stderr_contains("\n  try: ");
 }
 
 #[test]
@@ -169,4 +170,40 @@ fn from_inside_a_group_the_containers_are_limited_by_it_too() {
     inner.write("go\n");
     inner.wait().code(4);
     has_left_nothing(&name);
+}
+
+#[test]
+fn in_a_cgroup_namespace_without_its_own_mounts_the_cause_is_named() {
+    if !may_limit() {
+        return;
+    }
+    // A group in every hierarchy, which is the root of what a process in a new cgroup namespace has.
+    let name = format!("minidock-test-{}", random_token());
+    let groups: Vec<_> =
+        cgroup::hierarchies().into_iter().map(|group| group.directory.join(&name)).collect();
+    for group in &groups {
+        std::fs::create_dir(group).unwrap();
+    }
+    let script = r#"
+        for group in $GROUPS_OF_OURS; do
+            for file in cpuset.cpus cpuset.mems; do
+                test ! -e "$group/$file" || cat "${group%/*}/$file" > "$group/$file" || true
+            done
+            echo 0 > "$group/cgroup.procs" || exit 99
+        done
+        exec unshare --cgroup "$@""#;
+    let all: Vec<_> = groups.iter().map(|group| group.display().to_string()).collect();
+    let run = |words: &str| {
+        let run = minidock("run").words(words).words("lab /probe exit 3");
+        run.within(script).env("GROUPS_OF_OURS", all.join(" ")).run()
+    };
+    for option in ["-m 40m", "--pids-limit 50"] {
+        let session = run(option);
+        session.code(125).stdout("").stderr_contains("lies outside of what is mounted");
+        session.stderr_contains("\n  try: ").stderr_contains("cgroup namespace");
+    }
+    run("").code(3).stderr("");
+    for group in &groups {
+        wait_for("its end", || std::fs::remove_dir(group).ok());
+    }
 }

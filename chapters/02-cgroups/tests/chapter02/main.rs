@@ -17,10 +17,15 @@ mod names;
 mod process_limits;
 mod views;
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
 
 use testkit::cgroup::{self, Group};
 use testkit::{Program, Running, host, random_token, root_or_skip, wait_for};
+
+/// An account that has no name, no subordinate ids, and nothing to do with the tests.
+const STRANGER: u32 = 43210;
 
 /// What a container does that has only to be there.
 const SLEEP: &str = "exec sleep 600";
@@ -119,4 +124,23 @@ fn leaves_nothing(name: &str) {
 #[track_caller]
 fn has_left_nothing(name: &str) {
     assert_eq!(cgroup::named(name), Vec::<PathBuf>::new());
+}
+
+/// The binary as a stranger's, who may not look where it was built.
+struct Stranger(tempfile::TempDir);
+
+impl Stranger {
+    fn new() -> Stranger {
+        let home = testkit::fresh_root();
+        let binary = home.path().join("minidock-02");
+        fs::copy(testkit::binary(2), &binary).unwrap();
+        fs::set_permissions(&binary, Permissions::from_mode(0o755)).unwrap();
+        chown(home.path(), Some(STRANGER), Some(STRANGER)).unwrap();
+        Stranger(home)
+    }
+
+    fn run(&self, words: &str) -> Program {
+        let program = testkit::program(self.0.path().join("minidock-02")).words(words);
+        program.state(self.0.path()).as_user(STRANGER)
+    }
 }

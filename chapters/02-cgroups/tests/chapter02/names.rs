@@ -21,6 +21,22 @@ fn a_name_is_taken_once() {
 }
 
 #[test]
+fn nobody_else_can_hold_a_name() {
+    if !may_limit() || testkit::peer("setpriv", "apt install util-linux").is_none() {
+        return;
+    }
+    let one = container("", SLEEP);
+    // To lock a directory is to open it first, for reading.
+    let look = testkit::program("sh").args(["-c", "test -r \"$0\""]).arg(&one.core().directory);
+    look.as_user(43210).run().code(1);
+    // Its limits, the container's own users may read.
+    let words =
+        "exec -u 1234 NAME cat /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/unified/cgroup.procs";
+    let read = minidock(&words.replace("NAME", &one.name)).run();
+    read.stdout_contains("1\n");
+}
+
+#[test]
 fn of_ten_at_once_one_wins() {
     if !may_limit() {
         return;

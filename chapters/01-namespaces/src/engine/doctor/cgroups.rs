@@ -4,7 +4,7 @@
 use super::check::{Check, partly};
 use super::ground::Ground;
 use kernel::capability::{Found, Refused};
-use kernel::cgroup::{self, Version};
+use kernel::cgroup::{self, Hierarchy, Version};
 use nix::fcntl::AtFlags;
 use nix::unistd::{AccessFlags, faccessat};
 use std::collections::BTreeSet;
@@ -26,7 +26,10 @@ struct Place {
 
 /// The mode in one word (v1, v2, hybrid, none), and the checks.
 pub(super) fn checks(ground: &Ground) -> (&'static str, Vec<Check>) {
-    let places = places();
+    // Without /proc nothing works here, which other checks say.
+    let hierarchies = cgroup::hierarchies().unwrap_or_default();
+    let outside = outside(&hierarchies);
+    let places = places(hierarchies);
     let has = |version: u8| places.iter().any(|place| place.version == version);
     let mode = match (has(1), has(2)) {
         (true, true) => "hybrid",
@@ -35,22 +38,28 @@ pub(super) fn checks(ground: &Ground) -> (&'static str, Vec<Check>) {
         (false, false) => "none",
     };
     if mode == "none" {
-        let mount = ground.as_root("mount -t cgroup2 cgroup2 /sys/fs/cgroup");
+        let (why, mount) = match mount_own(ground, &outside) {
+            Some(mount) => (OUTSIDE, mount),
+            None => {
+                let mount = ground.as_root("mount -t cgroup2 cgroup2 /sys/fs/cgroup");
+                ("no control groups are mounted", mount)
+            }
+        };
         let check = |name| {
-            let found = Err(Refused::new("no control groups are mounted"));
+            let found = Err(Refused::new(why));
             Check::new(name, NEEDED_BY, found, |_| mount.clone())
         };
         return (mode, ["cgroup", "cgroup-controllers", "cgroup-delegation"].map(check).into());
     }
     let checks = vec![
         Check::new("cgroup", NEEDED_BY, Ok(mode.into()), |_| String::new()),
-        controllers(ground, &places),
+        controllers(ground, &places, &outside),
         delegation(ground, &places),
     ];
     (mode, checks)
 }
 
-fn controllers(ground: &Ground, places: &[Place]) -> Check {
+fn controllers(ground: &Ground, places: &[Place], outside: &[Hierarchy]) -> Check {
     let of = |version: u8| {
         let places = places.iter().filter(|place| place.version == version);
         let all: Vec<&str> =
@@ -60,12 +69,46 @@ fn controllers(ground: &Ground, places: &[Place]) -> Check {
     let all = [of(1), of(2)].into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>();
     let has = |name: &&&str| places.iter().any(|place| place.controllers.contains(**name));
     let lacks: Vec<&str> = WANTED.iter().filter(|name| !has(name)).copied().collect();
+    let outside = if lacks.is_empty() { &[] } else { outside };
+    let why = if outside.is_empty() { String::new() } else { format!(": {OUTSIDE}") };
     let found: Found = match lacks[..] {
         [] => Ok(all.join("; ")),
-        [_, _, _] => Err(Refused::new("neither cpu nor memory nor pids")),
-        _ => Err(partly(format!("{}; lacks {}", all.join("; "), lacks.join(" ")))),
+        [_, _, _] => Err(Refused::new(format!("neither cpu nor memory nor pids{why}"))),
+        _ => Err(partly(format!("{}; lacks {}{why}", all.join("; "), lacks.join(" ")))),
     };
-    Check::new("cgroup-controllers", NEEDED_BY, found, |_| enable(ground, &lacks))
+    Check::new("cgroup-controllers", NEEDED_BY, found, |_| {
+        mount_own(ground, outside).unwrap_or_else(|| enable(ground, &lacks))
+    })
+}
+
+/// What is wrong in a cgroup namespace that has kept the mounts of another one.
+const OUTSIDE: &str = "our own group lies outside of what is mounted here";
+
+/// The hierarchies in which it does, as far as they have what is wanted.
+fn outside(hierarchies: &[Hierarchy]) -> Vec<Hierarchy> {
+    let wanted = |hierarchy: &&Hierarchy| {
+        let has = |name: &&str| hierarchy.controllers.iter().any(|own| own == name);
+        hierarchy.own.is_none() && (hierarchy.version == Version::V2 || WANTED.iter().any(has))
+    };
+    hierarchies.iter().filter(wanted).cloned().collect()
+}
+
+/// Mounts of our own cgroup namespace instead of those (cgroup_namespaces(7)), for a shell whose mounts
+/// nobody else has; none if nothing lies outside.
+fn mount_own(ground: &Ground, outside: &[Hierarchy]) -> Option<String> {
+    let mount = |hierarchy: &Hierarchy| {
+        let point = hierarchy.point.display();
+        match hierarchy.version {
+            Version::V2 => format!("umount {point} && mount -t cgroup2 cgroup2 {point}"),
+            Version::V1 => {
+                let names = hierarchy.controllers.join(",");
+                format!("umount {point} && mount -t cgroup -o {names} cgroup {point}")
+            }
+        }
+    };
+    let mounts: Vec<String> = outside.iter().map(mount).collect();
+    let script = format!("{} && exec sh", mounts.join(" && "));
+    (!mounts.is_empty()).then(|| ground.as_root(format!("unshare --mount sh -c \"{script}\"")))
 }
 
 /// What brings a controller: who has it depends on the kernel's command line, and on systemd.
@@ -129,9 +172,7 @@ fn writable(place: &Place) -> Result<(), Refused> {
 }
 
 /// Where groups would go, in each hierarchy.
-fn places() -> Vec<Place> {
-    // Without /proc nothing works here, which other checks say.
-    let hierarchies = cgroup::hierarchies().unwrap_or_default();
+fn places(hierarchies: Vec<Hierarchy>) -> Vec<Place> {
     let places = hierarchies.into_iter().filter_map(|hierarchy| {
         let named = |name: &String| !name.starts_with("name=");
         Some(Place {
