@@ -1,0 +1,2 @@
+//! minidock-03
+fn main() {}

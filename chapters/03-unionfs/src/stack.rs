@@ -1,0 +1,344 @@
+//! Layers on top of one another, and how a name is looked up in them. The kernel does the same in
+//! overlay (fs/overlayfs/namei.c), and faster; here it is for whoever has no mount: which layer has a
+//! file, what a container has changed, what a name means before its container exists.
+//!
+//! ```text
+//!  upper    etc/passwd     tmp (0:0: gone)     data/new      ◀── looked at first
+//!  layer 2  etc/motd       usr/bin/app
+//!  layer 1  etc/passwd     tmp/…               data/old      ◀── looked at last
+//!  union    etc/{passwd of upper, motd}   usr/bin/app   data/{new, old}
+//! ```
+
+use crate::whiteout::{self, Spelling};
+use anyhow::{Context, Result};
+use kernel::Errno;
+use nix::dir::Dir;
+use nix::fcntl::{OFlag, openat, readlinkat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::{CString, OsStr, OsString};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Component, Path, PathBuf};
+
+/// How many links are followed for one name, as in the kernel (path_resolution(7)).
+const MOST_LINKS: usize = 40;
+
+/// A directory of the union.
+pub struct Directory {
+    /// The directories of this name that it is made of, the uppermost first.
+    parts: Vec<Part>,
+    spelling: Spelling,
+}
+
+struct Part {
+    layer: usize,
+    directory: OwnedFd,
+}
+
+/// What a name leads to.
+pub enum Found {
+    /// A directory.
+    Directory(Directory),
+    /// Anything else.
+    File(File),
+}
+
+/// A file, link, device, FIFO or socket of the union.
+pub struct File {
+    /// Which layer it is from, 0 being the uppermost.
+    pub layer: usize,
+    /// What it is.
+    pub stat: FileStat,
+    /// Itself, whatever becomes of its name (O_PATH).
+    pub file: OwnedFd,
+}
+
+impl Directory {
+    /// The root of the union of these directories, the uppermost first.
+    ///
+    /// # Errors
+    /// If one cannot be opened; it is named.
+    pub fn root(layers: &[impl AsRef<Path>], spelling: Spelling) -> Result<Directory> {
+        let open = |(layer, path): (usize, &Path)| {
+            let how = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+            let directory = nix::fcntl::open(path, how, Mode::empty());
+            directory
+                .with_context(|| format!("the layer {}", path.display()))
+                .map(|directory| Part { layer, directory })
+        };
+        let layers = layers.iter().map(AsRef::as_ref).enumerate();
+        Ok(Directory { parts: layers.map(open).collect::<Result<Vec<Part>>>()?, spelling })
+    }
+
+    /// Looks up one name. The uppermost layer that has it decides; only directories are merged with
+    /// what lies below them, until one is opaque or hidden.
+    pub fn find(&self, name: &OsStr) -> Result<Option<Found>> {
+        let mut parts = Vec::new();
+        for part in &self.parts {
+            let Some((file, stat)) = open(&part.directory, name)? else { continue };
+            if kind(&stat) == SFlag::S_IFDIR {
+                let directory = open_directory(&file)?;
+                let opaque = whiteout::is_opaque(&directory, self.spelling)?;
+                parts.push(Part { layer: part.layer, directory });
+                if opaque {
+                    break;
+                }
+            } else if !parts.is_empty() || whiteout::is_whiteout(&file, &stat, self.spelling)? {
+                break;
+            } else {
+                return Ok(Some(Found::File(File { layer: part.layer, stat, file })));
+            }
+        }
+        let found = (!parts.is_empty()).then_some(Directory { parts, spelling: self.spelling });
+        Ok(found.map(Found::Directory))
+    }
+
+    /// All names in it, each with the layer that it is from.
+    pub fn names(&self) -> Result<BTreeMap<OsString, usize>> {
+        let mut names = BTreeMap::new();
+        let mut gone = BTreeMap::new();
+        for part in &self.parts {
+            for name in list(&part.directory)? {
+                if names.contains_key(&name) || gone.contains_key(&name) {
+                    continue;
+                }
+                let Some((file, stat)) = open(&part.directory, &name)? else { continue };
+                let hidden = whiteout::is_whiteout(file, &stat, self.spelling)?;
+                if hidden { &mut gone } else { &mut names }.insert(name, part.layer);
+            }
+        }
+        Ok(names)
+    }
+
+    /// What it is: the uppermost one's owner, mode and times count.
+    pub fn stat(&self) -> Result<FileStat> {
+        Ok(fstat(&self.parts[0].directory)?)
+    }
+
+    /// The uppermost directory of those that it is made of.
+    pub fn uppermost(&self) -> &OwnedFd {
+        &self.parts[0].directory
+    }
+
+    /// The layer of that one.
+    pub fn layer(&self) -> usize {
+        self.parts[0].layer
+    }
+
+    /// Whether something of a lower layer shows through: with one part it is all in one layer.
+    pub fn is_merged(&self) -> bool {
+        self.parts.len() > 1
+    }
+
+    /// The same once more, on its own.
+    pub fn try_clone(&self) -> Result<Directory> {
+        let clone =
+            |part: &Part| Ok(Part { layer: part.layer, directory: part.directory.try_clone()? });
+        let parts = self.parts.iter().map(clone).collect::<Result<Vec<Part>>>()?;
+        Ok(Directory { parts, spelling: self.spelling })
+    }
+
+    /// What a path leads to; this is the root of the union, to whom no link and no `..` matters.
+    pub fn look_up(&self, path: &Path) -> Result<Option<Found>> {
+        Ok(self.follow(path)?.1)
+    }
+
+    /// The path without a link in it that a path leads to, and what is there. Where nothing is, the
+    /// rest of the path is taken as it stands.
+    pub fn follow(&self, path: &Path) -> Result<(PathBuf, Option<Found>)> {
+        let mut ahead: VecDeque<OsString> = components(path).collect();
+        let mut links = 0;
+        // The directories that lead to where we are, and their names.
+        let (mut way, mut names) = (vec![self.try_clone()?], Vec::<OsString>::new());
+        while let Some(name) = ahead.pop_front() {
+            if name == ".." {
+                if names.pop().is_some() {
+                    way.pop();
+                }
+                continue;
+            }
+            let here = way.last().expect("the root is never left");
+            match here.find(&name)? {
+                Some(Found::Directory(directory)) => {
+                    way.push(directory);
+                    names.push(name);
+                }
+                Some(Found::File(file)) if kind(&file.stat) == SFlag::S_IFLNK => {
+                    links += 1;
+                    if links > MOST_LINKS {
+                        return Err(Errno::ELOOP).with_context(|| path.display().to_string());
+                    }
+                    let target = PathBuf::from(readlinkat(&file.file, "")?);
+                    if target.is_absolute() {
+                        way.truncate(1);
+                        names.clear();
+                    }
+                    for name in components(&target).rev() {
+                        ahead.push_front(name);
+                    }
+                }
+                Some(found) if ahead.is_empty() => {
+                    names.push(name);
+                    return Ok((names.iter().collect(), Some(found)));
+                }
+                // A file is no way to anything.
+                Some(_) => {
+                    return Err(Errno::ENOTDIR).with_context(|| path.display().to_string());
+                }
+                None => {
+                    names.push(name);
+                    names.extend(ahead);
+                    return Ok((names.iter().collect(), None));
+                }
+            }
+        }
+        let here = way.pop().expect("the root is never left");
+        Ok((names.iter().collect(), Some(Found::Directory(here))))
+    }
+}
+
+impl File {
+    /// Opens it for reading. Only a regular file is: others might block, or be devices.
+    pub fn read(&self) -> Result<std::fs::File> {
+        if kind(&self.stat) != SFlag::S_IFREG {
+            return Err(Errno::EINVAL).context("not a regular file");
+        }
+        Ok(std::fs::File::open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))?)
+    }
+
+    /// Where a symbolic link leads.
+    pub fn target(&self) -> Result<PathBuf> {
+        Ok(readlinkat(&self.file, "")?.into())
+    }
+}
+
+/// The kind of a file, of stat(2)'s mode.
+pub fn kind(stat: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT
+}
+
+fn components(path: &Path) -> impl DoubleEndedIterator<Item = OsString> {
+    path.components().filter_map(|component| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    })
+}
+
+/// Opens a name of a directory, following no link.
+fn open(directory: impl AsFd, name: &OsStr) -> Result<Option<(OwnedFd, FileStat)>> {
+    let how = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    match openat(directory, name, how, Mode::empty()) {
+        Err(Errno::ENOENT) => Ok(None),
+        opened => {
+            let file = opened.with_context(|| name.display().to_string())?;
+            let stat = fstat(&file)?;
+            Ok(Some((file, stat)))
+        }
+    }
+}
+
+/// Opens a directory for reading that is open by name only.
+fn open_directory(file: impl AsFd) -> Result<OwnedFd> {
+    let how = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    Ok(openat(file, c".", how, Mode::empty())?)
+}
+
+/// The names in a directory.
+fn list(directory: impl AsFd) -> Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in Dir::from_fd(open_directory(directory)?)?.iter() {
+        let name = CString::from(entry?.file_name());
+        if !matches!(name.to_bytes(), b"." | b"..") {
+            names.push(OsString::from_vec(name.into_bytes()));
+        }
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// Two layers, uppermost first, and what is done to each.
+    fn union(
+        lower: impl FnOnce(&Path),
+        upper: impl FnOnce(&Path),
+    ) -> (tempfile::TempDir, Directory) {
+        let dir = tempfile::tempdir().unwrap();
+        let layers = ["upper", "lower"].map(|name| dir.path().join(name));
+        layers.iter().for_each(|layer| fs::create_dir(layer).unwrap());
+        upper(&layers[0]);
+        lower(&layers[1]);
+        let spelling = Spelling::User;
+        (dir, Directory::root(&layers, spelling).unwrap())
+    }
+
+    fn text(found: Option<Found>) -> String {
+        let Some(Found::File(file)) = found else { panic!("no file is there") };
+        std::io::read_to_string(file.read().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_uppermost_file_counts_and_directories_are_merged() {
+        let (_dir, root) = union(
+            |lower| {
+                fs::create_dir(lower.join("d")).unwrap();
+                fs::write(lower.join("d/a"), "lower").unwrap();
+                fs::write(lower.join("d/b"), "lower").unwrap();
+            },
+            |upper| {
+                fs::create_dir(upper.join("d")).unwrap();
+                fs::write(upper.join("d/a"), "upper").unwrap();
+            },
+        );
+        assert_eq!(text(root.look_up(Path::new("/d/a")).unwrap()), "upper");
+        assert_eq!(text(root.look_up(Path::new("d/b")).unwrap()), "lower");
+        let Some(Found::Directory(d)) = root.find(OsStr::new("d")).unwrap() else { panic!() };
+        let names = d.names().unwrap();
+        assert_eq!(names.into_iter().collect::<Vec<_>>(), [("a".into(), 0), ("b".into(), 1)]);
+        assert!(d.is_merged());
+    }
+
+    #[test]
+    fn a_link_stays_in_the_union_and_a_file_ends_a_path() {
+        let (_dir, root) = union(
+            |lower| {
+                fs::create_dir_all(lower.join("usr/lib")).unwrap();
+                fs::write(lower.join("usr/lib/x"), "found").unwrap();
+            },
+            |upper| {
+                std::os::unix::fs::symlink("/../usr/lib", upper.join("lib")).unwrap();
+                std::os::unix::fs::symlink("loop", upper.join("loop")).unwrap();
+                std::os::unix::fs::symlink("../../..", upper.join("up")).unwrap();
+            },
+        );
+        assert_eq!(text(root.look_up(Path::new("lib/x")).unwrap()), "found");
+        assert_eq!(text(root.look_up(Path::new("up/up/lib/x")).unwrap()), "found");
+        assert_eq!(root.follow(Path::new("lib/new/y")).unwrap().0, Path::new("usr/lib/new/y"));
+        assert!(root.look_up(Path::new("loop")).is_err());
+        assert!(root.look_up(Path::new("usr/lib/x/y")).is_err());
+    }
+
+    #[test]
+    fn what_is_hidden_is_not_found() {
+        let (_dir, root) = union(
+            |lower| {
+                fs::create_dir_all(lower.join("d/e")).unwrap();
+                fs::write(lower.join("gone"), "").unwrap();
+            },
+            |upper| {
+                fs::create_dir(upper.join("d")).unwrap();
+                let d = fs::File::open(upper.join("d")).unwrap();
+                whiteout::make_opaque(&d, Spelling::User).unwrap();
+                let upper = fs::File::open(upper).unwrap();
+                whiteout::make_whiteout(&upper, c"gone").unwrap();
+            },
+        );
+        assert!(root.look_up(Path::new("gone")).unwrap().is_none());
+        assert!(root.look_up(Path::new("d/e")).unwrap().is_none());
+        assert_eq!(root.names().unwrap().into_keys().collect::<Vec<_>>(), ["d"]);
+    }
+}
