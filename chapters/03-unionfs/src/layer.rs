@@ -1,1 +1,160 @@
-//! Where layers are kept.
+//! Where layers are kept: unpacked once, never written again, and shared by every container that
+//! lies on them. A layer's name is made of what is in it *and of all that is below it* (image-spec,
+//! "Layer ChainID"): what a whiteout hides depends on that, and two images have a layer in common
+//! exactly where they begin with the same ones.
+//!
+//! ```text
+//!  image A   diff ids   a   b   c        ROOT/layers/a              fs/ size
+//!  image B   diff ids   a   b   d                   /b' = sha256(a + " " + b)
+//!                                                   /c' = sha256(b' + " " + c)
+//!            both share a and b'                    /d' = sha256(b' + " " + d)
+//! ```
+//!
+//! Nobody counts how often a layer is used. A count would have to be written whenever something
+//! else is, and be wrong for ever after a kill -9 between the two. What counts are the references
+//! themselves, in the images and in the containers' records, and they are read when a layer might
+//! go: few layers are removed, and many are used.
+
+use crate::engine::digest::Digest;
+use crate::engine::remove;
+use crate::engine::scratch::{self, Scratch};
+use crate::whiteout::Spelling;
+use anyhow::{Context, Result};
+use console::failure::Failure;
+use std::collections::BTreeSet;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// A layer that is being made, and what is left of it after a kill -9.
+const PARTIAL: &str = ".partial-";
+/// A layer that is being removed.
+const GONE: &str = ".gone-";
+
+/// The name of a layer on top of the layers that `parent` names: `sha256:` and 64 digits.
+pub fn chain_id(parent: Option<&str>, diff_id: &str) -> String {
+    match parent {
+        None => diff_id.into(),
+        Some(parent) => Digest::of(format!("{parent} {diff_id}")).to_string(),
+    }
+}
+
+/// The names of all layers of an image, the lowest first.
+pub fn chain_ids<'a>(diff_ids: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let mut chain: Vec<String> = Vec::new();
+    for diff_id in diff_ids {
+        chain.push(chain_id(chain.last().map(String::as_str), diff_id));
+    }
+    chain
+}
+
+/// All layers that marks are spelled in one way in.
+pub struct Layers {
+    directory: PathBuf,
+}
+
+impl Layers {
+    /// Those in this place. The lab box reads other marks, and so has layers of its own.
+    pub fn open(root: &Path, spelling: Spelling) -> Layers {
+        let name = match spelling {
+            Spelling::Trusted => "layers",
+            Spelling::User => "layers.user",
+        };
+        Layers { directory: root.join(name) }
+    }
+
+    /// Where all of them are.
+    pub fn path(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Where a layer's files are.
+    pub fn directory(&self, chain: &str) -> PathBuf {
+        self.place(chain).join("fs")
+    }
+
+    /// Whether a layer is there.
+    pub fn has(&self, chain: &str) -> bool {
+        Digest::parse(chain).is_some() && self.directory(chain).is_dir()
+    }
+
+    /// Where the files of these layers are.
+    ///
+    /// # Errors
+    /// If one is not there; it is named.
+    pub fn directories(&self, chain: &[String]) -> Result<Vec<PathBuf>> {
+        let directory = |layer: &String| {
+            if self.has(layer) {
+                return Ok(self.directory(layer));
+            }
+            let path = self.directory(layer);
+            let failure = Failure::new(format!("the layer {layer} is missing: {}", path.display()));
+            let remedy = "run the image once more, which unpacks it again, or import it anew";
+            Err(failure.remedy(remedy).into())
+        };
+        chain.iter().map(directory).collect()
+    }
+
+    /// How many bytes its files had in the archive, if it is there.
+    pub fn size(&self, chain: &str) -> Option<u64> {
+        fs::read_to_string(self.place(chain).join("size")).ok()?.trim().parse().ok()
+    }
+
+    /// A place to unpack a layer in: `fs` in it.
+    pub fn partial(&self) -> Result<Scratch> {
+        let partial = Scratch::make(&self.directory, PARTIAL)?;
+        let fs = partial.path().join("fs");
+        // It becomes `/` of containers: whoever they run as has to get through, whatever our umask.
+        fs::create_dir(&fs)
+            .and_then(|()| fs::set_permissions(&fs, Permissions::from_mode(0o755)))
+            .with_context(|| format!("create {}", fs.display()))?;
+        Ok(partial)
+    }
+
+    /// Gives a layer that is complete, and on the disk, its name. If somebody else was faster, that
+    /// one is as good as ours.
+    pub fn publish(&self, partial: Scratch, chain: &str) -> Result<()> {
+        if self.has(chain) {
+            return Ok(());
+        }
+        self.remove(chain)?;
+        partial.publish(&self.place(chain))
+    }
+
+    /// Removes every layer that is not used, and what is left of layers half-made or half-removed;
+    /// returns which layers, the others as paths.
+    pub fn remove_unused(&self, used: &BTreeSet<String>) -> Result<Vec<String>> {
+        let shown = |path: PathBuf| path.display().to_string();
+        let left = [PARTIAL, GONE].map(|name| scratch::remove_dead(&self.directory, name));
+        let [partial, gone] = left;
+        let mut removed: Vec<String> = partial?.into_iter().chain(gone?).map(shown).collect();
+        for path in scratch::entries(&self.directory)? {
+            let digits = path.file_name().unwrap_or_default().to_string_lossy();
+            // What is not called like a layer is not ours.
+            let Some(chain) = Digest::of_hex(&digits) else { continue };
+            if !used.contains(&*chain) {
+                self.remove(&chain)?;
+                removed.push(chain.to_string());
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Takes a layer's name away before its files: a kill in between leaves no layer with holes.
+    fn remove(&self, chain: &str) -> Result<()> {
+        let (place, gone) = (self.place(chain), self.directory.join(format!("{GONE}{chain}")));
+        if !place.exists() {
+            return Ok(());
+        }
+        remove::tree(&gone)?;
+        fs::rename(&place, &gone).with_context(|| format!("rename {}", place.display()))?;
+        remove::tree(&gone)
+    }
+
+    fn place(&self, chain: &str) -> PathBuf {
+        self.directory.join(chain.strip_prefix("sha256:").unwrap_or(chain))
+    }
+}
+
+#[cfg(test)]
+mod tests;

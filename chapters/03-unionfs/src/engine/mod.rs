@@ -1,1 +1,5 @@
 //! What users of docker expect besides.
+
+pub mod digest;
+pub mod remove;
+pub mod scratch;
