@@ -45,7 +45,10 @@ fn a_layer_without_its_files_is_named_and_can_be_made_anew() {
     let error = layers.directories(std::slice::from_ref(&chain)).unwrap_err().to_string();
     assert!(error.contains(&chain), "{error}");
     layers.publish(layers.partial().unwrap(), &chain).unwrap();
-    assert_eq!(layers.directories(&[chain.clone()]).unwrap(), [layers.directory(&chain)]);
+    assert_eq!(
+        layers.directories(std::slice::from_ref(&chain)).unwrap(),
+        [layers.directory(&chain)]
+    );
 }
 
 #[test]

@@ -1,0 +1,107 @@
+//! Where images and layers are, and who may change them when. Two kinds of hold on one lock
+//! (flock(2) on the directory of images):
+//!
+//! * *shared*, from the moment a name is looked up until it is written down that a container uses
+//!   what it led to;
+//! * *exclusive*, to change which images there are, and to remove what none of them, and no
+//!   container, uses. What is new comes into its place under the same hold as the reference to it,
+//!   or it would be swept as unused.
+
+use crate::engine::layout::Layout;
+use crate::engine::scratch::{self, Scratch};
+use crate::layer::Layers;
+use crate::whiteout::Spelling;
+use anyhow::{Context, Result};
+use console::options::Global;
+use namespaces::engine::labbox;
+use nix::fcntl::{Flock, FlockArg};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// What the ids of the first user namespace look like to itself (user_namespaces(7)).
+const ALL_IDS: [&str; 3] = ["0", "0", "4294967295"];
+
+/// Blobs that are not yet in their place.
+const INGEST: &str = ".ingest-";
+
+/// The place of all our files.
+pub struct Store {
+    /// The directory.
+    pub root: PathBuf,
+    /// How marks are spelled in its layers.
+    pub spelling: Spelling,
+}
+
+/// A hold on the store. It ends with this.
+pub struct Hold(#[allow(dead_code, reason = "held, not read")] Flock<File>);
+
+impl Store {
+    /// The store of this command line, as root: without being it, in the lab box.
+    pub fn enter(global: &Global) -> Result<Store> {
+        // Asked before, as in the box everybody is root.
+        let data = global.data_directory()?;
+        labbox::enter_unless_root(global.rootless, false)?;
+        Store::open(data)
+    }
+
+    /// The store in this directory, which need not be there yet.
+    pub fn open(root: PathBuf) -> Result<Store> {
+        let map = std::fs::read_to_string("/proc/self/uid_map").context("/proc/self/uid_map")?;
+        let first = map.split_whitespace().eq(ALL_IDS);
+        let spelling = if first { Spelling::Trusted } else { Spelling::User };
+        Ok(Store { root, spelling })
+    }
+
+    /// Its images.
+    pub fn layout(&self) -> Layout {
+        Layout::at(self.root.join("images"))
+    }
+
+    /// Its layers.
+    pub fn layers(&self) -> Layers {
+        Layers::open(&self.root, self.spelling)
+    }
+
+    /// A place for blobs that are being made, on the file system where they are to be.
+    pub fn ingest(&self) -> Result<Scratch> {
+        Scratch::make(&self.root, INGEST)
+    }
+
+    /// Waits until nobody changes which images there are, and keeps it so.
+    pub fn lock_shared(&self) -> Result<Hold> {
+        hold(self.layout().path(), FlockArg::LockShared)
+    }
+
+    /// Waits until nobody uses or changes the images, and keeps it so.
+    pub fn lock_exclusive(&self) -> Result<Hold> {
+        hold(self.layout().path(), FlockArg::LockExclusive)
+    }
+
+    /// Waits until nobody else unpacks layers of images: two that did would do the same work.
+    pub fn lock_unpacking(&self) -> Result<Hold> {
+        hold(self.layers().path(), FlockArg::LockExclusive)
+    }
+
+    /// Waits until all that has been written is on the disk (syncfs(2)): a name must not outlive a
+    /// power failure that its content did not. One call for thousands of files.
+    pub fn sync(&self) -> Result<()> {
+        let root = File::open(&self.root);
+        let root = root.with_context(|| format!("open {}", self.root.display()))?;
+        nix::unistd::syncfs(root).with_context(|| format!("syncfs {}", self.root.display()))
+    }
+
+    /// Removes places for blobs that nobody makes any more.
+    pub fn remove_dead_ingests(&self) -> Result<Vec<PathBuf>> {
+        scratch::remove_dead(&self.root, INGEST)
+    }
+}
+
+fn hold(directory: &Path, how: FlockArg) -> Result<Hold> {
+    loop {
+        scratch::make_directory(directory)?;
+        // While we waited, `clean` may have removed the directory.
+        if let Some(lock) = scratch::lock(directory, how)? {
+            return Ok(Hold(lock));
+        }
+    }
+}
