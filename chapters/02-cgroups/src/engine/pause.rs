@@ -49,7 +49,7 @@ pub fn unpause(options: &Options) -> Result<u8> {
 }
 
 /// Freezes a group, or thaws it, and waits until the kernel says that it is done.
-pub(crate) fn freeze(group: &Group, frozen: bool) -> Result<()> {
+pub fn freeze(group: &Group, frozen: bool) -> Result<()> {
     let Some(core) = group.places.first() else { return Ok(()) };
     let (title, why) = match frozen {
         true => ("stop every process of the group", "where it is; it cannot notice, nor evade"),

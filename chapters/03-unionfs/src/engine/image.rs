@@ -53,8 +53,9 @@ pub struct Descriptor {
     /// For which machine it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
+    /// What is not known here.
     #[serde(flatten)]
-    other: Map<String, Value>,
+    pub other: Map<String, Value>,
 }
 
 /// A kind of machine, in Go's words.
@@ -66,8 +67,9 @@ pub struct Platform {
     /// `linux`
     #[serde(default)]
     pub os: String,
+    /// What is not known here.
     #[serde(flatten)]
-    other: Map<String, Value>,
+    pub other: Map<String, Value>,
 }
 
 /// References to manifests: index.json, and images for several kinds of machines.
@@ -79,8 +81,9 @@ pub struct Index {
     /// Each with its name, if it has one.
     #[serde(default, deserialize_with = "or_none")]
     pub manifests: Vec<Descriptor>,
+    /// What is not known here.
     #[serde(flatten)]
-    other: Map<String, Value>,
+    pub other: Map<String, Value>,
 }
 
 /// One image for one kind of machine.
@@ -97,8 +100,9 @@ pub struct Manifest {
     /// The layers, the lowest first.
     #[serde(default, deserialize_with = "or_none")]
     pub layers: Vec<Descriptor>,
+    /// What is not known here.
     #[serde(flatten)]
-    other: Map<String, Value>,
+    pub other: Map<String, Value>,
 }
 
 /// How to run it, and what it is made of.
@@ -124,8 +128,9 @@ pub struct ImageConfig {
     /// How it was made, the oldest first.
     #[serde(default, deserialize_with = "or_none", skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<History>,
+    /// What is not known here.
     #[serde(flatten)]
-    other: Map<String, Value>,
+    pub other: Map<String, Value>,
 }
 
 /// What a container on it starts with, unless it is told otherwise.
@@ -159,8 +164,9 @@ pub struct Settings {
     /// What asks it to end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_signal: Option<String>,
+    /// What is not known here.
     #[serde(flatten)]
-    other: Map<String, Value>,
+    pub other: Map<String, Value>,
 }
 
 /// The layers' contents.

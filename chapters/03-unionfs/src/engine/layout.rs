@@ -143,8 +143,7 @@ impl Layout {
         let mut found: Option<(Digest, &Descriptor)> = None;
         for entry in &index.manifests {
             // One that cannot be read is in nobody's way here.
-            let Ok((_, manifest)) = self.manifest(entry) else { continue };
-            let id = manifest.config.digest;
+            let Ok(id) = self.id(entry) else { continue };
             match &found {
                 _ if !id.hex().starts_with(digits) => {}
                 Some((other, _)) if *other != id => {
@@ -171,6 +170,11 @@ impl Layout {
             Some(name) => format!("image {name}"),
             None => format!("image with the manifest {}", entry.digest),
         })
+    }
+
+    /// The id of the image that an entry leads to.
+    pub fn id(&self, entry: &Descriptor) -> Result<Digest> {
+        Ok(self.manifest(entry)?.1.config.digest)
     }
 
     /// All blobs that an entry leads to, itself included; those for other machines need not be

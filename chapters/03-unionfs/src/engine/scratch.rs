@@ -26,13 +26,18 @@ pub struct Scratch {
 impl Scratch {
     /// Makes one in `parent`, with a name of its own that begins as given.
     pub fn make(parent: &Path, beginning: &str) -> Result<Scratch> {
-        make_directory(parent)?;
         loop {
+            make_directory(parent)?;
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             let name = format!("{beginning}{}-{}", std::process::id(), now.as_nanos());
             let path = parent.join(name);
             match DirBuilder::new().mode(MODE).create(&path) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                // Somebody was as fast, or `clean` has just removed the empty parent.
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) =>
+                {
+                    continue;
+                }
                 made => made.with_context(|| format!("create {}", path.display()))?,
             }
             // Whoever sweeps may have found it before it was locked.
@@ -101,7 +106,7 @@ pub fn make_directory(path: &Path) -> Result<()> {
         fs::create_dir_all(parent).with_context(named)?;
     }
     match DirBuilder::new().mode(MODE).create(path) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         made => made.with_context(named),
     }
 }

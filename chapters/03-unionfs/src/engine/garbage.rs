@@ -1,0 +1,87 @@
+//! What nobody uses any more: layers and blobs that no image leads to and no container lies on, and
+//! what a kill -9 has left half-made. All of it is removed under the exclusive hold, so that
+//! nothing new can be taken for old.
+
+use crate::engine::digest::Digest;
+use crate::engine::scratch;
+use crate::engine::store::Store;
+use crate::engine::usage;
+use crate::layer::Layers;
+use crate::whiteout::Spelling;
+use anyhow::Result;
+use std::fs;
+use std::path::Path;
+
+/// Removes the layers that nobody uses; returns them. The caller holds the store alone.
+///
+/// # Errors
+/// If one cannot be removed, or it is not known who uses which: then none is.
+pub fn remove_layers(store: &Store) -> Result<Vec<String>> {
+    let used = usage::layers(store)?;
+    let mut removed = Vec::new();
+    for spelling in [Spelling::Trusted, Spelling::User] {
+        removed.extend(Layers::open(&store.root, spelling).remove_unused(&used)?);
+    }
+    Ok(removed)
+}
+
+/// Removes all that nobody uses, and says what.
+///
+/// # Errors
+/// If something cannot be removed; what could be is gone then.
+pub fn sweep(store: &Store) -> Result<Vec<String>> {
+    if !store.root.exists() {
+        return Ok(Vec::new());
+    }
+    let mut lines = Vec::new();
+    {
+        let _alone = store.lock_exclusive()?;
+        let ingests = store.remove_dead_ingests()?;
+        lines.extend(ingests.iter().map(|path| format!("removed: {}", path.display())));
+        // One that cannot be read keeps its blobs and all layers; the others' blobs go even so.
+        let layers = remove_layers(store);
+        lines.extend(remove_blobs(store)?);
+        lines.extend(layers?.iter().map(|layer| match Digest::parse(layer) {
+            Some(chain) => format!("removed: layer {}", chain.short()),
+            None => format!("removed: {layer}"),
+        }));
+    }
+    remove_empty(store)?;
+    Ok(lines)
+}
+
+fn remove_blobs(store: &Store) -> Result<Vec<String>> {
+    let layout = store.layout();
+    let used = usage::blobs(&layout, &layout.index()?)?;
+    let mut lines = Vec::new();
+    for path in scratch::entries(layout.blobs.directory())? {
+        let digits = path.file_name().unwrap_or_default().to_string_lossy();
+        if let Some(digest) = Digest::of_hex(&digits).filter(|digest| !used.contains(digest)) {
+            layout.blobs.remove(&digest)?;
+            lines.push(format!("removed: blob {}", digest.short()));
+        }
+    }
+    Ok(lines)
+}
+
+/// Leaves nothing of a store in which nothing is.
+fn remove_empty(store: &Store) -> Result<()> {
+    let _alone = store.lock_exclusive()?;
+    // A directory with something in it stays, which is what we want.
+    let remove = |path: &Path| fs::remove_dir(path).is_ok();
+    for spelling in [Spelling::Trusted, Spelling::User] {
+        remove(Layers::open(&store.root, spelling).path());
+    }
+    let layout = store.layout();
+    let (images, blobs) = (layout.path(), layout.blobs.directory());
+    let is_empty = !blobs.exists() || remove(blobs);
+    if is_empty && layout.index()?.manifests.is_empty() {
+        for name in ["index.json", "oci-layout"] {
+            // It may not have come to that one yet.
+            let _removed = fs::remove_file(images.join(name));
+        }
+        remove(&images.join("blobs"));
+        remove(images);
+    }
+    Ok(())
+}
