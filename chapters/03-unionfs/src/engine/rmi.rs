@@ -29,7 +29,7 @@ pub fn remove(options: &Options, store: &Store) -> Result<u8> {
     let mut code = 0;
     for text in &options.images {
         // With -f, Docker tells that there is none, and is content.
-        if options.force && store.layout().find(text).is_ok_and(|image| image.is_none()) {
+        if options.force && is_missing(&store.layout(), text)? {
             console::tell(&layout::missing(text).message);
             continue;
         }
@@ -47,9 +47,11 @@ fn remove_one(store: &Store, text: &str, force: bool) -> Result<String> {
     let name = name.filter(|name| names::find(&index, name).is_some());
     let mut lines = Vec::new();
     let image = match whole(&layout, text) {
-        Ok(image) => image.ok_or_else(|| layout::missing(text))?,
+        Ok(Some(image)) => image,
+        Ok(None) if !force => return Err(layout::missing(text).into()),
         Err(error) if !force => return Err(error),
-        Err(error) => {
+        broken => {
+            let error = broken.err().unwrap_or_else(|| layout::missing(text).into());
             forget_broken(&layout, &mut index, text, name.as_ref()).map_err(|()| error)?;
             layout.write_index(ingest.path(), &index)?;
             remove_rest(store, &layout, &index, None, &BTreeSet::new());
@@ -91,6 +93,12 @@ fn remove_one(store: &Store, text: &str, force: bool) -> Result<String> {
     let removed = remove_rest(store, &layout, &index, Some(&image), &blobs);
     lines.extend(removed.iter().map(|layer| format!("Deleted: {layer}")));
     Ok(lines.join("\n"))
+}
+
+/// Whether nothing is called so, not even an image that cannot be read.
+fn is_missing(layout: &Layout, text: &str) -> Result<bool> {
+    let has_digest = layout.index()?.manifests.iter().any(|entry| *entry.digest == *text);
+    Ok(!has_digest && layout.find(text).is_ok_and(|image| image.is_none()))
 }
 
 /// An image with all its names.

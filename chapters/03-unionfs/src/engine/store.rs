@@ -7,6 +7,7 @@
 //!   container, uses. What is new comes into its place under the same hold as the reference to it,
 //!   or it would be swept as unused.
 
+use crate::container::Record;
 use crate::engine::layout::Layout;
 use crate::engine::scratch::{self, Scratch};
 use crate::layer::Layers;
@@ -41,15 +42,29 @@ impl Store {
         // Asked before, as in the box everybody is root.
         let data = global.data_directory()?;
         labbox::enter_unless_root(global.rootless, false)?;
-        Store::open(data)
+        Ok(Store::open(data))
     }
 
     /// The store in this directory, which need not be there yet.
-    pub fn open(root: PathBuf) -> Result<Store> {
-        let map = std::fs::read_to_string("/proc/self/uid_map").context("/proc/self/uid_map")?;
+    pub fn open(root: PathBuf) -> Store {
+        let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
         let first = map.split_whitespace().eq(ALL_IDS);
+        // Also where it cannot be told: those attributes everybody may set.
         let spelling = if first { Spelling::Trusted } else { Spelling::User };
-        Ok(Store { root, spelling })
+        Store { root, spelling }
+    }
+
+    /// What a container's own layer lies on, the uppermost first.
+    ///
+    /// # Errors
+    /// If a layer is missing; it is named.
+    pub fn lower(&self, record: &Record) -> Result<Vec<PathBuf>> {
+        if let Some(directory) = &record.directory {
+            return Ok(vec![directory.clone()]);
+        }
+        let layers = self.layers().directories(&record.layers);
+        let layers = layers.with_context(|| format!("container {}", record.name))?;
+        Ok(layers.into_iter().rev().collect())
     }
 
     /// Its images.

@@ -1,0 +1,74 @@
+//! `export`: all that a container sees, as one archive: without layers, and without what they hide.
+
+use crate::container::{self, Driver, Record};
+use crate::engine::store::Store;
+use crate::pack;
+use crate::stack::Directory;
+use anyhow::{Context, Result};
+use console::failure::Failure;
+use std::fs::{self, File};
+use std::io::{BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+/// Options of `export`.
+#[derive(clap::Args, Debug)]
+pub struct Options {
+    /// Write to a file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// A container's name or id, or the beginning of an id
+    #[arg(value_name = "CONTAINER")]
+    container: String,
+}
+
+/// Exports.
+pub fn export(options: &Options, store: &Store) -> Result<()> {
+    let output = std::io::stdout();
+    if options.output.is_none() && output.is_terminal() {
+        let failure = Failure::new("cowardly refusing to save to a terminal");
+        return Err(failure.remedy("use the -o option, or send it elsewhere").into());
+    }
+    let record = container::find(&store.root, &options.container)?;
+    let root = Directory::root(&directories(store, &record)?, store.spelling)?;
+    match &options.output {
+        Some(path) => to_file(path, &root),
+        None => pack(&root, output.lock()).context("standard output"),
+    }
+}
+
+/// What a container's root is made of, the uppermost first.
+pub fn directories(store: &Store, record: &Record) -> Result<Vec<PathBuf>> {
+    let container = store.root.join("containers").join(&record.id);
+    if record.driver == Driver::Copy {
+        return Ok(vec![container.join("fs")]);
+    }
+    // One that never came as far as its own layer has changed nothing.
+    let upper = Some(container.join("upper")).filter(|upper| upper.exists());
+    Ok(upper.into_iter().chain(store.lower(record)?).collect())
+}
+
+/// Under its name only when it is complete.
+fn to_file(path: &Path, root: &Directory) -> Result<()> {
+    let named = || path.display().to_string();
+    if path.exists() && !path.is_file() {
+        return pack(root, File::options().write(true).open(path).with_context(named)?);
+    }
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(format!(".{}.partial", std::process::id()));
+    let partial = PathBuf::from(partial);
+    let written = File::create_new(&partial)
+        .with_context(|| partial.display().to_string())
+        .and_then(|file| pack(root, file).with_context(named))
+        .and_then(|()| fs::rename(&partial, path).with_context(named));
+    if written.is_err() {
+        // What went wrong first is what counts.
+        let _removed = fs::remove_file(&partial);
+    }
+    written
+}
+
+fn pack(root: &Directory, out: impl Write) -> Result<()> {
+    let mut out = BufWriter::with_capacity(64 << 10, out);
+    pack::pack_union(root, &mut out, None)?;
+    Ok(out.flush()?)
+}
