@@ -12,12 +12,13 @@ use anyhow::Result;
 use std::fs;
 use std::path::Path;
 
-/// Removes the layers that nobody uses; returns them. The caller holds the store alone.
+/// Removes the layers that nobody uses, or only the image that is about to go; returns them. The
+/// caller holds the store alone.
 ///
 /// # Errors
 /// If one cannot be removed, or it is not known who uses which: then none is.
-pub fn remove_layers(store: &Store) -> Result<Vec<String>> {
-    let used = usage::layers(store)?;
+pub fn remove_layers(store: &Store, without: Option<&Digest>) -> Result<Vec<String>> {
+    let used = usage::layers(store, without)?;
     let mut removed = Vec::new();
     for spelling in [Spelling::Trusted, Spelling::User] {
         removed.extend(Layers::open(&store.root, spelling).remove_unused(&used)?);
@@ -39,7 +40,7 @@ pub fn sweep(store: &Store) -> Result<Vec<String>> {
         let ingests = store.remove_dead_ingests()?;
         lines.extend(ingests.iter().map(|path| format!("removed: {}", path.display())));
         // One that cannot be read keeps its blobs and all layers; the others' blobs go even so.
-        let layers = remove_layers(store);
+        let layers = remove_layers(store, None);
         lines.extend(remove_blobs(store)?);
         lines.extend(layers?.iter().map(|layer| match Digest::parse(layer) {
             Some(chain) => format!("removed: layer {}", chain.short()),

@@ -40,7 +40,6 @@ pub fn remove(options: &Options, store: &Store) -> Result<u8> {
 
 /// Removes one; returns what was done, line by line.
 fn remove_one(store: &Store, text: &str, force: bool) -> Result<String> {
-    let ingest = store.ingest()?;
     let _alone = store.lock_exclusive()?;
     let (layout, mut index) = (store.layout(), store.layout().index()?);
     let name = Reference::parse(text).ok().filter(|name| name.digest.is_none());
@@ -53,8 +52,8 @@ fn remove_one(store: &Store, text: &str, force: bool) -> Result<String> {
         broken => {
             let error = broken.err().unwrap_or_else(|| layout::missing(text).into());
             forget_broken(&layout, &mut index, text, name.as_ref()).map_err(|()| error)?;
-            layout.write_index(ingest.path(), &index)?;
-            remove_rest(store, &layout, &index, None, &BTreeSet::new());
+            layout.write_index(store.ingest()?.path(), &index)?;
+            remove_layers(store, None);
             lines.extend(name.map(|name| format!("Untagged: {name}")));
             return Ok(lines.join("\n"));
         }
@@ -78,7 +77,7 @@ fn remove_one(store: &Store, text: &str, force: bool) -> Result<String> {
         None => false,
     };
     if keep {
-        layout.write_index(ingest.path(), &index)?;
+        layout.write_index(store.ingest()?.path(), &index)?;
         return Ok(lines.join("\n"));
     }
     lines.extend(left.iter().map(|name| format!("Untagged: {name}")));
@@ -87,10 +86,17 @@ fn remove_one(store: &Store, text: &str, force: bool) -> Result<String> {
         index.manifests.into_iter().partition(is_its);
     index.manifests = others;
     let blobs = its.iter().map(|entry| layout.blobs_of(entry));
-    let blobs = blobs.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
-    layout.write_index(ingest.path(), &index)?;
+    let blobs: BTreeSet<Digest> =
+        blobs.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+    // The layers first: without them an image is still one, as its blobs have them, too. On a full
+    // disk that makes the room to write down that it is gone.
+    let removed = remove_layers(store, Some(&image));
+    layout.write_index(store.ingest()?.path(), &index)?;
+    let gone = usage::blobs(&layout, &index).and_then(|used| {
+        blobs.difference(&used).try_for_each(|digest| layout.blobs.remove(digest))
+    });
+    gone.unwrap_or_else(tell);
     lines.push(format!("Deleted: {}", image.id));
-    let removed = remove_rest(store, &layout, &index, Some(&image), &blobs);
     lines.extend(removed.iter().map(|layer| format!("Deleted: {layer}")));
     Ok(lines.join("\n"))
 }
@@ -132,26 +138,20 @@ fn forget_broken(
     Ok(())
 }
 
-/// Removes blobs and layers that only this image used; returns its layers, the uppermost first.
-/// The image is gone already: what is left of it is told, and is no failure.
-fn remove_rest(
-    store: &Store,
-    layout: &Layout,
-    index: &Index,
-    image: Option<&Image>,
-    blobs: &BTreeSet<Digest>,
-) -> Vec<String> {
-    let told = |error: anyhow::Error| console::tell(&format!("{error:#}"));
-    let gone = usage::blobs(layout, index).and_then(|used| {
-        blobs.difference(&used).try_for_each(|digest| layout.blobs.remove(digest))
-    });
-    gone.unwrap_or_else(told);
-    let removed = garbage::remove_layers(store).unwrap_or_else(|error| {
-        told(error);
+/// Removes the layers that only this image uses; returns them, the uppermost first.
+fn remove_layers(store: &Store, image: Option<&Image>) -> Vec<String> {
+    let removed = garbage::remove_layers(store, image.map(|image| &image.id));
+    let removed = removed.unwrap_or_else(|error| {
+        tell(error);
         Vec::new()
     });
     let chain = image.map(Image::chain_ids).unwrap_or_default();
     chain.into_iter().rev().filter(|layer| removed.contains(layer)).collect()
+}
+
+/// What is left of an image that is gone is no failure; the next `clean` sees to it.
+fn tell(error: anyhow::Error) {
+    console::tell(&format!("{error:#}"));
 }
 
 /// The containers that lie on an image.

@@ -44,18 +44,19 @@ pub fn containers(store: &Store) -> Result<Containers> {
     Ok(containers)
 }
 
-/// The layers that images and containers lie on.
+/// The layers that images, without one of them, and containers lie on.
 ///
 /// # Errors
 /// If that is not known, as a record or an image cannot be read: then all are in use.
-pub fn layers(store: &Store) -> Result<BTreeSet<String>> {
+pub fn layers(store: &Store, without: Option<&Digest>) -> Result<BTreeSet<String>> {
     let containers = containers(store)?;
     let listing = store.layout().images()?;
     if let Some(error) = containers.broken.into_iter().chain(listing.broken).next() {
         return Err(error);
     }
     let of_containers = containers.records.into_iter().flat_map(|record| record.layers);
-    let of_images = listing.images.iter().flat_map(|image| image.chain_ids());
+    let images = listing.images.iter().filter(|image| Some(&image.id) != without);
+    let of_images = images.flat_map(|image| image.chain_ids());
     Ok(of_containers.chain(of_images).collect())
 }
 
