@@ -79,7 +79,7 @@ pub fn run<C: Parser>(
     execute: impl FnOnce(C) -> anyhow::Result<u8>,
 ) -> ExitCode {
     PROGRAM.get_or_init(|| program.into());
-    let command_line = match C::try_parse() {
+    let command_line = match parse::<C>() {
         Ok(command_line) => command_line,
         Err(error) => {
             let misuse = error.use_stderr();
@@ -93,4 +93,11 @@ pub fn run<C: Parser>(
         Ok(code) => ExitCode::from(code),
         Err(error) => ExitCode::from(failure::report(program, &error, usual_code)),
     }
+}
+
+/// Of an option that is given twice and has one value, the last one counts, as in Docker: an alias
+/// can be overruled.
+fn parse<C: Parser>() -> Result<C, clap::Error> {
+    let mut found = C::command().args_override_self(true).try_get_matches()?;
+    C::from_arg_matches_mut(&mut found).map_err(|error| error.format(&mut C::command()))
 }

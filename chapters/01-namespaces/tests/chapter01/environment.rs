@@ -36,6 +36,12 @@ fn variables_are_set_passed_on_and_replaced() {
 }
 
 #[test]
+fn of_an_option_that_is_given_twice_the_last_one_counts() {
+    let session = minidock("run -i --hostname alias -w /tmp -i --hostname own lab sh -c");
+    session.arg("hostname; pwd").run().success().stdout("own\n/tmp\n");
+}
+
+#[test]
 fn an_env_file_is_read_and_options_come_after_it() {
     let directory = testkit::scratch();
     let file = directory.path().join("env");
