@@ -114,7 +114,7 @@ impl NewBlob {
     }
 
     /// Writes the whole of one.
-    pub fn write_all(path: PathBuf, content: &[u8]) -> Result<Written> {
+    pub fn whole(path: PathBuf, content: &[u8]) -> Result<Written> {
         let mut blob = NewBlob::create(path)?;
         blob.out.write_all(content).with_context(|| blob.path.display().to_string())?;
         blob.finish()
@@ -172,7 +172,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let blobs = Blobs::at(dir.path().join("sha256"));
         fs::create_dir(blobs.directory()).unwrap();
-        let written = NewBlob::write_all(dir.path().join("new"), b"{}").unwrap();
+        let written = NewBlob::whole(dir.path().join("new"), b"{}").unwrap();
         blobs.publish(&written).unwrap();
         let descriptor = written.descriptor(CONFIG);
         (dir, blobs, descriptor)

@@ -27,7 +27,7 @@ pub fn compose(
     let blobs = blobs.collect();
     config.rootfs.diff_ids.extend(new.iter().map(|layer| layer.diff_id.clone()));
     let chain = layer::chain_ids(config.rootfs.diff_ids.iter().map(|diff_id| &**diff_id));
-    let write = |name: &str, json: Vec<u8>| NewBlob::write_all(ingest.path().join(name), &json);
+    let write = |name: &str, json: Vec<u8>| NewBlob::whole(ingest.path().join(name), &json);
     let config = write("config", serde_json::to_vec(&config)?)?;
     let id = config.digest.clone();
     let manifest = Manifest::new(config.descriptor(CONFIG), blobs);
@@ -44,6 +44,9 @@ pub fn compose(
         return Err(failure.remedy("import the image anew that the container lies on").into());
     }
     layout.prepare(ingest.path())?;
+    names::give(&mut index, &manifest.descriptor(MANIFEST), name);
+    let index = layout.stage_index(ingest.path(), &index).context("the index of images")?;
+    // Nothing is written from here on, and no full disk can end it half-way.
     for (layer, chain) in new.into_iter().zip(&chain[lower.len()..]) {
         layers.publish(layer.partial, chain)?;
         layout.blobs.publish(&layer.blob)?;
@@ -51,7 +54,6 @@ pub fn compose(
     for blob in [&config, &manifest] {
         layout.blobs.publish(blob)?;
     }
-    names::give(&mut index, &manifest.descriptor(MANIFEST), name);
-    layout.write_index(ingest.path(), &index).context("the index of images")?;
+    layout.publish_index(&index).context("the index of images")?;
     Ok(id)
 }

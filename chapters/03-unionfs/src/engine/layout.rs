@@ -7,7 +7,7 @@
 //!        blobs/sha256/…  manifests, configurations and layers, each called by its digest
 //! ```
 
-use crate::engine::blob::{Blobs, NewBlob};
+use crate::engine::blob::{Blobs, NewBlob, Written};
 use crate::engine::digest::{self, Digest};
 use crate::engine::image::{Descriptor, ImageConfig, Index, Manifest, NAME, architecture};
 use crate::engine::names;
@@ -96,16 +96,36 @@ impl Layout {
         scratch::make_directory(self.blobs.directory())?;
         let version = self.directory.join("oci-layout");
         if !version.exists() {
-            replace(&ingest.join("oci-layout"), VERSION.as_bytes(), &version)?;
+            let written = NewBlob::whole(ingest.join("oci-layout"), VERSION.as_bytes())?;
+            fs::rename(&written.path, &version)
+                .with_context(|| format!("create {}", version.display()))?;
         }
         Ok(())
     }
 
-    /// Replaces the index, and makes sure that no power failure leaves it without what it leads to.
+    /// Replaces the index.
     pub fn write_index(&self, ingest: &Path, index: &Index) -> Result<()> {
-        sync(self.blobs.directory())?;
-        let json = serde_json::to_vec(index)?;
-        replace(&ingest.join("index.json"), &json, &self.directory.join("index.json"))?;
+        let staged = self.stage_index(ingest, index)?;
+        self.publish_index(&staged)
+    }
+
+    /// Writes a new index beside the old one: if there is no room for it, that is to be known before
+    /// anything else is in its place.
+    pub fn stage_index(&self, ingest: &Path, index: &Index) -> Result<Written> {
+        let written = NewBlob::whole(ingest.join("index.json"), &serde_json::to_vec(index)?)?;
+        File::open(&written.path)?
+            .sync_all()
+            .with_context(|| written.path.display().to_string())?;
+        Ok(written)
+    }
+
+    /// Replaces the index, and makes sure that no power failure leaves it without what it leads to.
+    pub fn publish_index(&self, staged: &Written) -> Result<()> {
+        if self.blobs.directory().exists() {
+            sync(self.blobs.directory())?;
+        }
+        let path = self.directory.join("index.json");
+        fs::rename(&staged.path, &path).with_context(|| format!("replace {}", path.display()))?;
         sync(&self.directory)
     }
 
@@ -229,13 +249,6 @@ pub fn missing_to_run(text: &str) -> Failure {
     Failure::new(format!("Unable to find image '{shown}' locally"))
         .remedy("list images with `images`, make one with `import`, or use `lab`")
         .code(console::failure::OURS)
-}
-
-/// Replaces a file as a whole: whoever reads it sees the old one or the new one.
-fn replace(new: &Path, content: &[u8], path: &Path) -> Result<()> {
-    let written = NewBlob::write_all(new.to_owned(), content)?;
-    File::open(&written.path)?.sync_all().with_context(|| new.display().to_string())?;
-    fs::rename(new, path).with_context(|| format!("rename {} to {}", new.display(), path.display()))
 }
 
 /// Waits until names are on the disk.

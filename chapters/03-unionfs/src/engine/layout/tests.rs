@@ -18,7 +18,7 @@ impl Place {
 
     fn put(&self, json: &serde_json::Value) -> Written {
         let path = self.dir.path().join("blob");
-        let written = NewBlob::write_all(path, json.to_string().as_bytes()).unwrap();
+        let written = NewBlob::whole(path, json.to_string().as_bytes()).unwrap();
         self.layout.blobs.publish(&written).unwrap();
         written
     }
