@@ -28,8 +28,9 @@ pub struct Config {
 pub struct Root {
     /// Its name, for messages: it may be another directory's by the time we act.
     pub path: PathBuf,
-    /// The directory itself, open since it was looked up.
-    pub directory: OwnedFd,
+    /// The directory itself, open since it was looked up; none where a later chapter's mechanism
+    /// makes the root of something else.
+    pub directory: Option<OwnedFd>,
 }
 
 /// The command that a container runs, or that joins one.

@@ -12,19 +12,20 @@ pub struct RootFileSystem;
 
 impl Mechanism for RootFileSystem {
     fn prepare(&self, config: &Config, plan: &mut Plan) -> Result<()> {
-        let directory = config.root.directory.try_clone()?;
-        let root = plan.root.clone();
-        plan.step(
-            Phase::Prepare,
-            "clone the root's mount, detached",
-            "pivot_root wants a mount; a detached one is seen by nobody and vanishes with us",
-            move || {
-                root.put(mount::clone_tree(&directory, c"")?);
-                // A clone begins as the original's peer: without this, what is mounted in the
-                // container would be mounted in the host's directory, too.
-                Ok(mount::make_detached_tree_private(root.get())?)
-            },
-        );
+        if let Some(directory) = &config.root.directory {
+            let (directory, root) = (directory.try_clone()?, plan.root.clone());
+            plan.step(
+                Phase::Prepare,
+                "clone the root's mount, detached",
+                "pivot_root wants a mount; a detached one is seen by nobody and vanishes with us",
+                move || {
+                    root.put(mount::clone_tree(&directory, c"")?);
+                    // A clone begins as the original's peer: without this, what is mounted in the
+                    // container would be mounted in the host's directory, too.
+                    Ok(mount::make_detached_tree_private(root.get())?)
+                },
+            );
+        }
 
         // LAB 01.3 private: let nothing that is mounted from here on reach the host
         plan.step(

@@ -32,6 +32,8 @@ pub struct ControlGroups {
     pub name: Option<String>,
     /// What it may use.
     pub limits: Limits,
+    /// The name is kept nowhere else: without a group there would be none.
+    pub is_record: bool,
     group: Slot<Group>,
     keeper: Keeper,
 }
@@ -39,7 +41,7 @@ pub struct ControlGroups {
 impl ControlGroups {
     /// For a container with this name and these limits.
     pub fn new(name: Option<String>, limits: Limits) -> ControlGroups {
-        ControlGroups { name, limits, ..ControlGroups::default() }
+        ControlGroups { name, limits, is_record: true, ..ControlGroups::default() }
     }
 }
 
@@ -49,7 +51,7 @@ impl Mechanism for ControlGroups {
         let (put, limits) = (self.group.clone(), self.limits.clone());
         let hierarchies = hierarchy::used()?;
         let (used, named) = (hierarchies.clone(), self.name.is_some());
-        let needed = named || self.limits != Limits::default();
+        let needed = named && self.is_record || self.limits != Limits::default();
         plan.step(
             Phase::Prepare,
             "make a control group",

@@ -6,9 +6,8 @@
 //! 2. [`stack`]: layers on top of one another, and how a name is looked up in them
 //! 3. [`layer`]: where layers are kept, named by what is in them
 //! 4. [`unpack`]: an archive becomes a layer, and cannot leave its directory
-//! 5. [`pack`]: a layer becomes an archive, the same one each time
-//! 6. [`container`]: a container's own layer, and the record of what it lies on
-//! 7. [`overlay`]: the mechanism that makes one root of it all
+//! 5. [`container`]: a container's own layer, and the record of what it lies on
+//! 6. [`overlay`]: the mechanism that makes one root of it all
 //!
 //! What users of docker expect besides is in [`engine`], and can be skipped.
 
@@ -16,7 +15,6 @@ pub mod container;
 pub mod engine;
 pub mod layer;
 pub mod overlay;
-pub mod pack;
 pub mod stack;
 pub mod unpack;
 pub mod whiteout;

@@ -1,2 +1,153 @@
-//! minidock-03
-fn main() {}
+//! minidock-03: a container's root is a stack of layers, and the uppermost is its own. Beside chapter
+//! 02's, the lists below have one mechanism more, and the commands that make images of layers.
+
+use cgroups::cgroup::ControlGroups;
+use cgroups::engine::process_limits::ProcessLimits;
+use cgroups::engine::{find, pause, stats, stop, top, update};
+use clap::{Parser, Subcommand};
+use console::failure::OURS;
+use console::options::{Deferred, Global};
+use namespaces::engine::{doctor, join, spaces};
+use namespaces::kernel_files::KernelFiles;
+use namespaces::namespaces::Namespaces;
+use namespaces::plan::Mechanism;
+use namespaces::process::Command as ContainerCommand;
+use namespaces::rootfs::RootFileSystem;
+use std::process::ExitCode;
+use unionfs::engine::store::Store;
+use unionfs::engine::{clean, commit, diff, export, images, import, inspect, ps, rm, rmi, run};
+use unionfs::overlay::Overlay;
+
+const PROGRAM: &str = "minidock-03";
+
+/// The mechanisms, in the order in which they plan.
+fn mechanisms(
+    overlay: Overlay,
+    groups: ControlGroups,
+    process: ProcessLimits,
+) -> Vec<Box<dyn Mechanism>> {
+    vec![
+        Box::new(Namespaces),
+        Box::new(overlay),
+        Box::new(RootFileSystem),
+        Box::new(KernelFiles),
+        Box::new(groups),
+        Box::new(process),
+        Box::new(ContainerCommand),
+    ]
+}
+
+/// Containers on layers: chapter 03 of minidock. Not safe for programs that you do not trust: root in
+/// a container keeps every capability.
+#[derive(Parser)]
+#[command(name = PROGRAM, version)]
+struct CommandLine {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a command in a new container
+    Run(Deferred<run::Options>),
+    /// Run a command in a running container
+    Exec(Deferred<join::Options>),
+    /// List containers
+    Ps(Deferred<ps::Options>),
+    /// Remove containers, with all that they have written
+    Rm(Deferred<rm::Options>),
+    /// List what a container has changed
+    Diff(Deferred<diff::Options>),
+    /// Make an image of what a container lies on and what it has changed
+    Commit(Deferred<commit::Options>),
+    /// Write all that a container sees as an archive
+    Export(Deferred<export::Options>),
+    /// Make an image of an archive or a directory
+    Import(Deferred<import::Options>),
+    /// List images
+    Images(Deferred<images::Options>),
+    /// Remove images
+    Rmi(Deferred<rmi::Options>),
+    /// Show what containers use, second by second
+    Stats(Deferred<stats::Options>),
+    /// List a container's processes
+    Top(Deferred<top::Options>),
+    /// Stop all processes of containers where they are
+    Pause(Deferred<pause::Options>),
+    /// Let paused containers go on
+    Unpause(Deferred<pause::Options>),
+    /// End containers: ask PID 1 first, and after a while kill all
+    Stop(Deferred<stop::StopOptions>),
+    /// Kill containers, or send them a signal
+    Kill(Deferred<stop::KillOptions>),
+    /// Change the limits of running containers
+    Update(Deferred<update::Options>),
+    /// Show a container as the kernel sees it, or an image
+    Inspect(Deferred<inspect::Options>),
+    /// List namespaces and who is in them
+    Ns(Deferred<spaces::NsOptions>),
+    /// Say what this kernel and account allow, and which chapters will work
+    Doctor(Deferred<doctor::Options>),
+    /// Remove everything of minidock's that no running container uses, images included
+    Clean,
+    /// Print a completion script for a shell
+    Completion {
+        /// The shell
+        shell: console::Shell,
+    },
+}
+
+/// Where a command runs, Docker's 125 keeps our failures apart from its own. (An option that does
+/// not exist is 125 everywhere, as in Docker.)
+fn usual_code(command_line: &CommandLine) -> u8 {
+    if matches!(command_line.command, Command::Run(_) | Command::Exec(_)) { OURS } else { 1 }
+}
+
+fn main() -> ExitCode {
+    console::run(PROGRAM, usual_code, |CommandLine { global, command }| {
+        global.start_explaining()?;
+        let store = || Store::enter(&global);
+        match command {
+            Command::Run(Deferred(options)) => return run::run(*options, &global, mechanisms),
+            Command::Exec(Deferred(options)) => {
+                let mechanisms = mechanisms(
+                    Overlay::default(),
+                    ControlGroups::default(),
+                    ProcessLimits::default(),
+                );
+                return join::run(*options, &mechanisms, find::to_join);
+            }
+            Command::Ps(Deferred(options)) => console::print(ps::list(&options, &store()?)?)?,
+            Command::Rm(Deferred(options)) => return rm::rm(&options, &store()?),
+            Command::Diff(Deferred(options)) => console::print(diff::list(&options, &store()?)?)?,
+            Command::Commit(Deferred(options)) => {
+                console::print(commit::commit(&options, &store()?)?)?;
+            }
+            Command::Export(Deferred(options)) => export::export(&options, &store()?)?,
+            Command::Import(Deferred(options)) => {
+                console::print(import::import(&options, &store()?)?)?;
+            }
+            Command::Images(Deferred(options)) => {
+                console::print(images::list(&options, &store()?)?)?;
+            }
+            Command::Rmi(Deferred(options)) => return rmi::remove(&options, &store()?),
+            Command::Stats(Deferred(options)) => stats::stats(&options)?,
+            Command::Top(Deferred(options)) => console::print(top::top(&options)?)?,
+            Command::Pause(Deferred(options)) => return pause::pause(&options),
+            Command::Unpause(Deferred(options)) => return pause::unpause(&options),
+            Command::Stop(Deferred(options)) => return stop::stop(&options),
+            Command::Kill(Deferred(options)) => return stop::kill(&options),
+            Command::Update(Deferred(options)) => return update::update(&options),
+            Command::Inspect(Deferred(options)) => {
+                console::print(inspect::show(&options, &global)?)?;
+            }
+            Command::Ns(Deferred(options)) => console::print(spaces::table(&options)?)?,
+            Command::Doctor(Deferred(options)) => return doctor::run(*options, &global),
+            Command::Clean => clean::clean(&global)?,
+            Command::Completion { shell } => console::complete::<CommandLine>(PROGRAM, shell)?,
+        }
+        Ok(0)
+    })
+}

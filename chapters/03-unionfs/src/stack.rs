@@ -71,6 +71,16 @@ impl Directory {
         Ok(Directory { parts: layers.map(open).collect::<Result<Vec<Part>>>()?, spelling })
     }
 
+    /// The union of these layers with one more on top.
+    pub fn over(top: impl AsFd, below: &Directory) -> Result<Directory> {
+        let top = Part { layer: 0, directory: top.as_fd().try_clone_to_owned()? };
+        let mut parts = vec![top];
+        for part in below.try_clone()?.parts {
+            parts.push(Part { layer: part.layer + 1, ..part });
+        }
+        Ok(Directory { parts, spelling: below.spelling })
+    }
+
     /// Looks up one name. The uppermost layer that has it decides; only directories are merged with
     /// what lies below them, until one is opaque or hidden.
     pub fn find(&self, name: &OsStr) -> Result<Option<Found>> {
@@ -96,8 +106,16 @@ impl Directory {
 
     /// All names in it, each with the layer that it is from.
     pub fn names(&self) -> Result<BTreeMap<OsString, usize>> {
-        let mut names = BTreeMap::new();
-        let mut gone = BTreeMap::new();
+        Ok(self.names_and_marks()?.0)
+    }
+
+    /// The names that it hides.
+    pub fn gone(&self) -> Result<Vec<OsString>> {
+        Ok(self.names_and_marks()?.1.into_keys().collect())
+    }
+
+    fn names_and_marks(&self) -> Result<(BTreeMap<OsString, usize>, BTreeMap<OsString, usize>)> {
+        let (mut names, mut gone) = (BTreeMap::new(), BTreeMap::new());
         for part in &self.parts {
             for name in list(&part.directory)? {
                 if names.contains_key(&name) || gone.contains_key(&name) {
@@ -108,7 +126,7 @@ impl Directory {
                 if hidden { &mut gone } else { &mut names }.insert(name, part.layer);
             }
         }
-        Ok(names)
+        Ok((names, gone))
     }
 
     /// What it is: the uppermost one's owner, mode and times count.
@@ -137,6 +155,17 @@ impl Directory {
             |part: &Part| Ok(Part { layer: part.layer, directory: part.directory.try_clone()? });
         let parts = self.parts.iter().map(clone).collect::<Result<Vec<Part>>>()?;
         Ok(Directory { parts, spelling: self.spelling })
+    }
+
+    /// What is at a path, following no link; none also where a file is in the way.
+    pub fn find_path(&self, path: &Path) -> Result<Option<Found>> {
+        let mut here = Found::Directory(self.try_clone()?);
+        for name in path {
+            let Found::Directory(directory) = &here else { return Ok(None) };
+            let Some(found) = directory.find(name)? else { return Ok(None) };
+            here = found;
+        }
+        Ok(Some(here))
     }
 
     /// What a path leads to; this is the root of the union, to whom no link and no `..` matters.
@@ -258,87 +287,4 @@ fn list(directory: impl AsFd) -> Result<Vec<OsString>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    /// Two layers, uppermost first, and what is done to each.
-    fn union(
-        lower: impl FnOnce(&Path),
-        upper: impl FnOnce(&Path),
-    ) -> (tempfile::TempDir, Directory) {
-        let dir = tempfile::tempdir().unwrap();
-        let layers = ["upper", "lower"].map(|name| dir.path().join(name));
-        layers.iter().for_each(|layer| fs::create_dir(layer).unwrap());
-        upper(&layers[0]);
-        lower(&layers[1]);
-        let spelling = Spelling::User;
-        (dir, Directory::root(&layers, spelling).unwrap())
-    }
-
-    fn text(found: Option<Found>) -> String {
-        let Some(Found::File(file)) = found else { panic!("no file is there") };
-        std::io::read_to_string(file.read().unwrap()).unwrap()
-    }
-
-    #[test]
-    fn the_uppermost_file_counts_and_directories_are_merged() {
-        let (_dir, root) = union(
-            |lower| {
-                fs::create_dir(lower.join("d")).unwrap();
-                fs::write(lower.join("d/a"), "lower").unwrap();
-                fs::write(lower.join("d/b"), "lower").unwrap();
-            },
-            |upper| {
-                fs::create_dir(upper.join("d")).unwrap();
-                fs::write(upper.join("d/a"), "upper").unwrap();
-            },
-        );
-        assert_eq!(text(root.look_up(Path::new("/d/a")).unwrap()), "upper");
-        assert_eq!(text(root.look_up(Path::new("d/b")).unwrap()), "lower");
-        let Some(Found::Directory(d)) = root.find(OsStr::new("d")).unwrap() else { panic!() };
-        let names = d.names().unwrap();
-        assert_eq!(names.into_iter().collect::<Vec<_>>(), [("a".into(), 0), ("b".into(), 1)]);
-        assert!(d.is_merged());
-    }
-
-    #[test]
-    fn a_link_stays_in_the_union_and_a_file_ends_a_path() {
-        let (_dir, root) = union(
-            |lower| {
-                fs::create_dir_all(lower.join("usr/lib")).unwrap();
-                fs::write(lower.join("usr/lib/x"), "found").unwrap();
-            },
-            |upper| {
-                std::os::unix::fs::symlink("/../usr/lib", upper.join("lib")).unwrap();
-                std::os::unix::fs::symlink("loop", upper.join("loop")).unwrap();
-                std::os::unix::fs::symlink("../../..", upper.join("up")).unwrap();
-            },
-        );
-        assert_eq!(text(root.look_up(Path::new("lib/x")).unwrap()), "found");
-        assert_eq!(text(root.look_up(Path::new("up/up/lib/x")).unwrap()), "found");
-        assert_eq!(root.follow(Path::new("lib/new/y")).unwrap().0, Path::new("usr/lib/new/y"));
-        assert!(root.look_up(Path::new("loop")).is_err());
-        assert!(root.look_up(Path::new("usr/lib/x/y")).is_err());
-    }
-
-    #[test]
-    fn what_is_hidden_is_not_found() {
-        let (_dir, root) = union(
-            |lower| {
-                fs::create_dir_all(lower.join("d/e")).unwrap();
-                fs::write(lower.join("gone"), "").unwrap();
-            },
-            |upper| {
-                fs::create_dir(upper.join("d")).unwrap();
-                let d = fs::File::open(upper.join("d")).unwrap();
-                whiteout::make_opaque(&d, Spelling::User).unwrap();
-                let upper = fs::File::open(upper).unwrap();
-                whiteout::make_whiteout(&upper, c"gone").unwrap();
-            },
-        );
-        assert!(root.look_up(Path::new("gone")).unwrap().is_none());
-        assert!(root.look_up(Path::new("d/e")).unwrap().is_none());
-        assert_eq!(root.names().unwrap().into_keys().collect::<Vec<_>>(), ["d"]);
-    }
-}
+mod tests;

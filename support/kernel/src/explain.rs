@@ -21,6 +21,7 @@ pub const NAMED: &[&str] = &[
     "fsopen",
     "mkdirat",
     "mknodat",
+    "mount",
     "mount_setattr",
     "move_mount",
     "open_tree",

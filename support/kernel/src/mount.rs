@@ -122,12 +122,33 @@ fn open_tree(dir: RawFd, path: &CStr, recursive: u32) -> Result<OwnedFd> {
     )
 }
 
+/// A setting of a file system that is being made (fsconfig(2)).
+#[derive(Debug, Clone, Copy)]
+pub enum Setting<'a> {
+    /// A word that stands alone.
+    Flag(&'a CStr),
+    /// A name and its value.
+    Text(&'a CStr, &'a CStr),
+}
+
 /// Makes a file system of type `kind` with mount `options` and attributes, detached. `source` is
 /// what /proc/self/mountinfo will show as its device.
 pub fn new_file_system(
     kind: &CStr,
     source: &CStr,
     options: &[(&CStr, &CStr)],
+    attributes: u64,
+) -> Result<OwnedFd> {
+    let settings: Vec<Setting> =
+        options.iter().map(|(name, value)| Setting::Text(name, value)).collect();
+    new_file_system_with(kind, source, &settings, attributes)
+}
+
+/// The same with settings of every kind, given in this order.
+pub fn new_file_system_with(
+    kind: &CStr,
+    source: &CStr,
+    settings: &[Setting],
     attributes: u64,
 ) -> Result<OwnedFd> {
     let context = call(
@@ -140,9 +161,9 @@ pub fn new_file_system(
             })
         },
     )?;
-    configure(context.as_fd(), Some((c"source", source)))?;
-    for option in options {
-        configure(context.as_fd(), Some(*option))?;
+    configure(context.as_fd(), Some(Setting::Text(c"source", source)))?;
+    for setting in settings {
+        configure(context.as_fd(), Some(*setting))?;
     }
     configure(context.as_fd(), None)?;
     call(
@@ -161,21 +182,27 @@ pub fn new_file_system(
     )
 }
 
-/// Sets one option of a file system that is being made, or, without one, makes it.
-fn configure(context: BorrowedFd, option: Option<(&CStr, &CStr)>) -> Result<()> {
-    let (command, word) = match option {
-        Some(_) => (libc::FSCONFIG_SET_STRING, "FSCONFIG_SET_STRING"),
-        None => (libc::FSCONFIG_CMD_CREATE, "FSCONFIG_CMD_CREATE"),
+/// Makes one setting of a file system that is being made, or, without one, makes it.
+fn configure(context: BorrowedFd, setting: Option<Setting>) -> Result<()> {
+    let null = std::ptr::null();
+    let (command, word, key, value) = match setting {
+        Some(Setting::Flag(key)) => {
+            (libc::FSCONFIG_SET_FLAG, "FSCONFIG_SET_FLAG", key.as_ptr(), null)
+        }
+        Some(Setting::Text(key, value)) => {
+            (libc::FSCONFIG_SET_STRING, "FSCONFIG_SET_STRING", key.as_ptr(), value.as_ptr())
+        }
+        None => (libc::FSCONFIG_CMD_CREATE, "FSCONFIG_CMD_CREATE", null, null),
     };
-    let (key, value) = option.map_or((std::ptr::null(), std::ptr::null()), |(key, value)| {
-        (key.as_ptr(), value.as_ptr())
-    });
     call(
         "fsconfig",
         || {
             let context = context.as_raw_fd();
-            match option {
-                Some((key, value)) => format!("{context}, {word}, {key:?}, {value:?}, 0"),
+            match setting {
+                Some(Setting::Flag(key)) => format!("{context}, {word}, {key:?}, NULL, 0"),
+                Some(Setting::Text(key, value)) => {
+                    format!("{context}, {word}, {key:?}, {value:?}, 0")
+                }
                 None => format!("{context}, {word}, NULL, NULL, 0"),
             }
         },
@@ -184,6 +211,21 @@ fn configure(context: BorrowedFd, option: Option<(&CStr, &CStr)>) -> Result<()> 
             let context = context.as_raw_fd();
             Errno::result(libc::syscall(libc::SYS_fsconfig, context, command, key, value, 0))
                 .map(drop)
+        },
+    )
+}
+
+/// Mounts a new file system at an absolute path, in the way that is older than descriptors
+/// (mount(2)): all its options are one string of less than a page.
+pub fn mount_at(kind: &CStr, source: &CStr, path: &CStr, options: &CStr) -> Result<()> {
+    call(
+        "mount",
+        || format!("{source:?}, {path:?}, {kind:?}, 0, {options:?}"),
+        // SAFETY: four C strings.
+        || unsafe {
+            let options = options.as_ptr().cast();
+            let (source, path, kind) = (source.as_ptr(), path.as_ptr(), kind.as_ptr());
+            Errno::result(libc::mount(source, path, kind, 0, options)).map(drop)
         },
     )
 }

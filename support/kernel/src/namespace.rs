@@ -104,3 +104,13 @@ pub fn join(pidfd: impl AsFd, namespaces: &[Namespace]) -> Result<()> {
 pub fn set_hostname(name: &str) -> Result<()> {
     call("sethostname", || format!("{name:?}, {}", name.len()), || nix::unistd::sethostname(name))
 }
+
+/// Leaves the mount namespace for a copy of it (unshare(2)): what is mounted from here on, nobody else
+/// sees, once the copy has been made private.
+pub fn enter_new_mounts() -> Result<()> {
+    call(
+        "unshare",
+        || "CLONE_NEWNS".into(),
+        || nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS),
+    )
+}

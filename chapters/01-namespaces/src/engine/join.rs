@@ -96,10 +96,10 @@ impl Options {
         let pid = target.pid;
         // Files are looked up in the container's root, whatever their links say.
         let root = CString::new(format!("/proc/{pid}/root"))?;
-        let root = kernel::path::open_root(&root).map_err(not_ours)?;
+        let files = users::in_directory(kernel::path::open_root(&root).map_err(not_ours)?);
         let user = match &self.command.user {
-            Some(wanted) => users::resolve(root, Some(wanted))?,
-            None => users::of_process(pid, root)?,
+            Some(wanted) => users::resolve(&files, Some(wanted))?,
+            None => users::of_process(pid, &files)?,
         };
         let mut environment = Environment::of_container(None, &user.home, self.command.tty);
         environment.add_of_process(pid)?;

@@ -16,6 +16,7 @@ pub mod labtree;
 pub mod libraries;
 pub mod masked;
 pub mod refuse;
+pub mod roots;
 pub mod run;
 pub mod show_plan;
 pub mod slot;

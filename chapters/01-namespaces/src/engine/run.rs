@@ -2,19 +2,18 @@
 
 use crate::config::{Config, Process, Root};
 use crate::engine::environment::Environment;
-use crate::engine::labroot::{self, Lab};
-use crate::engine::{attend, labbox, refuse, show_plan, streams, users};
+use crate::engine::{attend, labbox, roots, show_plan, streams, users};
 use crate::launch;
-use crate::plan::{Mechanism, Plan};
+use crate::plan::{Mechanism, Plan, Streams};
 use anyhow::{Context, Result};
 use console::failure::Failure;
 use console::options::Global;
 use kernel::namespace::Namespace;
-use kernel::process::Child;
+use kernel::process::{Child, Exit};
 use kernel::signal::Signals;
 use std::ffi::{CStr, CString, OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
 /// What a process that waits for a container is called (PR_SET_NAME in prctl(2)).
 pub const NAME: &CStr = c"minidock";
@@ -119,34 +118,66 @@ enum Mode {
     Host,
 }
 
+/// What a root says about the commands in it; a directory says nothing.
+#[derive(Debug, Default)]
+pub struct Defaults {
+    /// What goes before every command.
+    pub entrypoint: Vec<CString>,
+    /// The command, if none is given.
+    pub command: Vec<CString>,
+    /// Variables: `NAME=value`.
+    pub environment: Vec<OsString>,
+    /// Where it starts.
+    pub directory: Option<CString>,
+    /// Who it is.
+    pub user: Option<String>,
+}
+
 /// Runs a container to its end; returns its exit code.
 pub fn run(options: Options, global: &Global, mechanisms: &[Box<dyn Mechanism>]) -> Result<u8> {
     // Before the box: in there we are root, and would take root's lab.
     let data = options.wants_lab().then(|| global.data_directory()).transpose()?;
-    if !options.plan {
-        labbox::enter_unless_root(global.rootless, options.command.tty)?;
-    }
+    options.enter_box(global)?;
     kernel::explain::heading(
         "parent",
         "look at the root",
         "open since it is looked up: its name may be another directory's later",
     );
-    let (config, _lab) = options.resolve(data.as_deref())?;
-    let (streams, relay) = streams::open(&config.process)?;
+    let (root, _lab) = roots::open(options.root(), data.as_deref())?;
+    let files = root.directory.as_ref().map(|directory| directory.try_clone()).transpose()?;
+    let files = users::in_directory(files.context("a directory is open")?);
+    let config = options.resolve(new_id()?, root, Defaults::default(), &files)?;
+    if options.plan {
+        return show(&config, mechanisms);
+    }
+    Ok(to_its_end(&config, mechanisms)?.code())
+}
+
+/// Prints the steps that would start a container.
+pub fn show(config: &Config, mechanisms: &[Box<dyn Mechanism>]) -> Result<u8> {
+    let (streams, _relay) = streams::open(&config.process)?;
+    console::print(show_plan::show(plan(config, streams, mechanisms)?, &config.process))?;
+    Ok(0)
+}
+
+fn plan(config: &Config, streams: Streams, mechanisms: &[Box<dyn Mechanism>]) -> Result<Plan> {
     let mut plan = Plan::new(streams);
     for mechanism in mechanisms {
-        mechanism.prepare(&config, &mut plan)?;
+        mechanism.prepare(config, &mut plan)?;
     }
-    if options.plan {
-        console::print(show_plan::show(plan, &config.process))?;
-        return Ok(0);
-    }
+    Ok(plan)
+}
+
+/// Starts a container, waits for its end, and undoes what was prepared.
+pub fn to_its_end(config: &Config, mechanisms: &[Box<dyn Mechanism>]) -> Result<Exit> {
+    let (streams, relay) = streams::open(&config.process)?;
+    let plan = plan(config, streams, mechanisms)?;
     let pty = plan.pty.clone();
     // By this name, `clean` knows that a container has somebody who waits for it.
     kernel::process::set_name(NAME)?;
     // From here on signals wait until there is somebody to pass them on to.
     let signals = Signals::collect(&[])?;
-    let adopt = |child: &Child| mechanisms.iter().try_for_each(|m| m.adopt(&config, child));
+    let adopt = |child: &Child| mechanisms.iter().try_for_each(|m| m.adopt(config, child));
     let ended = launch::launch(plan, &config.process, &adopt).and_then(|child| {
         let settled = || mechanisms.iter().try_for_each(|mechanism| mechanism.settled(&child));
         attend::attend(&child, &config.process, signals, relay, pty.find(), &settled)
@@ -157,17 +188,46 @@ pub fn run(options: Options, global: &Global, mechanisms: &[Box<dyn Mechanism>])
             console::tell(&words);
         }
     }
-    Ok(ended?.code())
+    ended
 }
 
 impl Options {
-    fn wants_lab(&self) -> bool {
-        self.root_and_command[0] == "lab"
+    /// ROOT, as it was given.
+    pub fn root(&self) -> &OsStr {
+        &self.root_and_command[0]
     }
 
-    fn resolve(&self, data: Option<&Path>) -> Result<(Config, Option<Lab>)> {
-        let (root, lab) = open_root(&self.root_and_command[0], data)?;
-        let id = new_id()?;
+    /// Whether that is the lab.
+    pub fn wants_lab(&self) -> bool {
+        self.root() == "lab"
+    }
+
+    /// Whether only the steps are asked for.
+    pub fn plan_only(&self) -> bool {
+        self.plan
+    }
+
+    /// Whether nothing of the container is to be kept.
+    pub fn removes(&self) -> bool {
+        self.rm
+    }
+
+    /// Enters the lab box, unless we are root or only the steps are asked for.
+    pub fn enter_box(&self, global: &Global) -> Result<()> {
+        if self.plan {
+            return Ok(());
+        }
+        labbox::enter_unless_root(global.rootless, self.command.tty)
+    }
+
+    /// What is to run on this root, which says this about itself and has these files.
+    pub fn resolve(
+        &self,
+        id: String,
+        root: Root,
+        defaults: Defaults,
+        files: users::Files,
+    ) -> Result<Config> {
         let shared = [
             (Namespace::Uts, self.uts),
             (Namespace::Pid, self.pid),
@@ -178,28 +238,37 @@ impl Options {
             shared.into_iter().filter(|(_, mode)| *mode == Mode::Host).map(|(n, _)| n).collect();
         let hostname = self.hostname(&id)?;
 
-        let user = users::resolve(&root.directory, self.command.user.as_deref())?;
+        let user =
+            users::resolve(files, self.command.user.as_deref().or(defaults.user.as_deref()))?;
         let name = match &hostname {
             Some(name) => Some(name.clone()),
             None => nix::unistd::gethostname()?.into_string().ok(),
         };
         let mut environment =
             Environment::of_container(name.as_deref(), &user.home, self.command.tty);
+        defaults.environment.iter().try_for_each(|entry| environment.add(entry))?;
         self.command.add_environment(&mut environment)?;
         let command = match &self.root_and_command[1..] {
-            [] => vec![c"/bin/sh".into()],
+            [] if defaults.command.is_empty() && defaults.entrypoint.is_empty() => {
+                vec![c"/bin/sh".into()]
+            }
+            [] => defaults.command,
             words => words.iter().map(|word| c_string(word)).collect(),
         };
+        let directory = match defaults.directory {
+            Some(directory) if self.command.workdir.is_none() => directory,
+            _ => self.command.directory()?,
+        };
         let process = Process {
-            arguments: command,
+            arguments: [defaults.entrypoint, command].concat(),
             environment: environment.into_entries(),
-            directory: self.command.directory()?,
+            directory,
             user,
             terminal: self.command.tty,
             interactive: self.command.interactive,
             init: self.init,
         };
-        Ok((Config { id, root, read_only: self.read_only, hostname, shared, process }, lab))
+        Ok(Config { id, root, read_only: self.read_only, hostname, shared, process })
     }
 
     fn hostname(&self, id: &str) -> Result<Option<String>> {
@@ -245,39 +314,8 @@ impl CommandOptions {
     }
 }
 
-/// Opens what ROOT means: a directory, or, given the place where it is kept, the lab, which is held
-/// as long as the container runs.
-fn open_root(root: &OsStr, data: Option<&Path>) -> Result<(Root, Option<Lab>)> {
-    if let Some(data) = data {
-        let lab = labroot::ensure(data, probe::PROGRAM, probe::ID).map_err(refuse::lab)?;
-        return Ok((open_directory(lab.path.clone())?, Some(lab)));
-    }
-    if !matches!(root.as_bytes().first(), Some(b'.' | b'/')) {
-        let failure = Failure::new(format!("{root:?} is neither `lab` nor a directory's path"));
-        let shown = root.to_string_lossy();
-        let remedy = format!("write ./{shown} for a directory; images come in a later chapter");
-        return Err(failure.remedy(remedy).into());
-    }
-    Ok((open_directory(PathBuf::from(root))?, None))
-}
-
-fn open_directory(path: PathBuf) -> Result<Root> {
-    use kernel::Errno;
-    let directory = kernel::path::open_root(&c_string(path.as_os_str()));
-    let directory = directory.map_err(|error| match error.errno {
-        Errno::ENOENT => Failure::new(format!("the root {} does not exist", path.display()))
-            .remedy("name a directory that holds a root file system, or use `lab`")
-            .into(),
-        Errno::ENOTDIR => Failure::new(format!("the root {} is not a directory", path.display()))
-            .remedy("unpack it into a directory first, or use `lab`")
-            .into(),
-        _ => anyhow::Error::from(error).context(format!("the root {}", path.display())),
-    })?;
-    Ok(Root { path, directory })
-}
-
 /// A new container's id: 64 hexadecimal digits that nobody else has.
-fn new_id() -> Result<String> {
+pub fn new_id() -> Result<String> {
     let mut bytes = [0u8; 32];
     let mut random = std::fs::File::open("/dev/urandom").context("/dev/urandom")?;
     std::io::Read::read_exact(&mut random, &mut bytes).context("/dev/urandom")?;

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use console::failure::Failure;
 use kernel::{Errno, Pid, path};
 use std::ffi::CStr;
+use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
 
@@ -20,9 +21,20 @@ struct Account<'a> {
     home: &'a str,
 }
 
+/// Opens a file of a root by its path in there; none if it is not there.
+pub type Files<'a> = &'a dyn Fn(&CStr) -> Result<Option<File>>;
+
+/// The files of a root that is a directory.
+pub fn in_directory(root: impl AsFd) -> impl Fn(&CStr) -> Result<Option<File>> {
+    move |name| match path::open_file_in_root(&root, name) {
+        Err(error) if matches!(error.errno, Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
+        file => Ok(Some(File::from(file?))),
+    }
+}
+
 /// Resolves `USER[:GROUP]`, each a name or a number; without it, root.
-pub fn resolve(root: impl AsFd, wanted: Option<&str>) -> Result<User> {
-    let passwd = read(&root, c"etc/passwd")?;
+pub fn resolve(files: Files, wanted: Option<&str>) -> Result<User> {
+    let passwd = read(files, c"etc/passwd")?;
     let accounts: Vec<Account> = passwd.lines().filter_map(account).collect();
     let (user, group) = match wanted.unwrap_or("0").split_once(':') {
         Some((user, group)) => (user, Some(group).filter(|group| !group.is_empty())),
@@ -39,7 +51,7 @@ pub fn resolve(root: impl AsFd, wanted: Option<&str>) -> Result<User> {
     };
 
     let needs_groups = account.is_some() || group.is_some_and(|group| number(group).is_none());
-    let groups_file = if needs_groups { read(&root, c"etc/group")? } else { String::new() };
+    let groups_file = if needs_groups { read(files, c"etc/group")? } else { String::new() };
     let gid = match group {
         Some(name) => group_id(&groups_file, name)
             .or_else(|| number(name))
@@ -58,7 +70,7 @@ pub fn resolve(root: impl AsFd, wanted: Option<&str>) -> Result<User> {
 }
 
 /// The user that a process is, as numbered in its own user namespace.
-pub fn of_process(pid: Pid, root: impl AsFd) -> Result<User> {
+pub fn of_process(pid: Pid, files: Files) -> Result<User> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let ids = |name: &str, map: &str| -> Result<Vec<u32>> {
         let map = std::fs::read_to_string(format!("/proc/{pid}/{map}"))?;
@@ -69,7 +81,7 @@ pub fn of_process(pid: Pid, root: impl AsFd) -> Result<User> {
     // Real, effective, saved, file system: what a program may do depends on the second.
     let effective = |ids: Vec<u32>| ids.get(1).copied().unwrap_or(0);
     let uid = effective(ids("Uid:", "uid_map")?);
-    let user = resolve(root, Some(&uid.to_string()))?;
+    let user = resolve(files, Some(&uid.to_string()))?;
     let gid = effective(ids("Gid:", "gid_map")?);
     Ok(User { gid, groups: ids("Groups:", "gid_map")?, ..user })
 }
@@ -86,14 +98,9 @@ fn inside(map: &str, id: u32) -> Option<u32> {
 }
 
 /// Reads a small text file of a root. A missing one is empty.
-fn read(root: impl AsFd, name: &CStr) -> Result<String> {
+fn read(files: Files, name: &CStr) -> Result<String> {
     let shown = || format!("/{} of the root", name.to_string_lossy());
-    let file = match path::open_file_in_root(root, name) {
-        Err(error) if matches!(error.errno, Errno::ENOENT | Errno::ENOTDIR) => {
-            return Ok(String::new());
-        }
-        file => std::fs::File::from(file.with_context(shown)?),
-    };
+    let Some(file) = files(name).with_context(shown)? else { return Ok(String::new()) };
     if !file.metadata()?.is_file() {
         let failure = Failure::new(format!("{} is not a regular file", shown()));
         return Err(failure.remedy("replace it in the root by a file, or remove it").into());
@@ -164,7 +171,7 @@ mod tests {
     #[test]
     fn names_and_numbers_mean_what_the_root_says() {
         let (_dir, root) = root();
-        let resolve = |wanted| resolve(&root, wanted).unwrap();
+        let resolve = |wanted| resolve(&in_directory(&root), wanted).unwrap();
         assert_eq!(resolve(None), user(0, 0, &[], "/root"));
         assert_eq!(resolve(Some("ann")), user(70000, 71, &[6], "/home/ann"));
         assert_eq!(resolve(Some("70000")), user(70000, 71, &[6], "/home/ann"));
@@ -185,12 +192,12 @@ mod tests {
     #[test]
     fn unknown_names_are_named() {
         let (_dir, root) = root();
-        let error = resolve(&root, Some("nobody-here")).unwrap_err().to_string();
+        let error = resolve(&in_directory(&root), Some("nobody-here")).unwrap_err().to_string();
         assert!(error.contains("user nobody-here"), "{error}");
-        let error = resolve(&root, Some("ann:wheel")).unwrap_err().to_string();
+        let error = resolve(&in_directory(&root), Some("ann:wheel")).unwrap_err().to_string();
         assert!(error.contains("group wheel"), "{error}");
-        assert!(resolve(&root, Some("4294967295")).is_err());
-        assert!(resolve(&root, Some("-1")).is_err());
+        assert!(resolve(&in_directory(&root), Some("4294967295")).is_err());
+        assert!(resolve(&in_directory(&root), Some("-1")).is_err());
     }
 
     #[test]
@@ -199,7 +206,7 @@ mod tests {
         let evil = "evil:x:4294967295:4294967295::/:/bin/sh\n";
         fs::write(dir.path().join("etc/passwd"), evil).unwrap();
         fs::write(dir.path().join("etc/group"), "evil:x:4294967295:ann\n").unwrap();
-        assert!(resolve(&root, Some("evil")).is_err());
-        assert!(resolve(&root, Some("1000:evil")).is_err());
+        assert!(resolve(&in_directory(&root), Some("evil")).is_err());
+        assert!(resolve(&in_directory(&root), Some("1000:evil")).is_err());
     }
 }

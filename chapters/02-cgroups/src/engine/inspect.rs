@@ -67,6 +67,18 @@ pub struct Options {
     format: Option<String>,
 }
 
+impl Options {
+    /// Who is asked for.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// How it is to be shown.
+    pub fn format(&self) -> Option<&str> {
+        self.format.as_deref()
+    }
+}
+
 /// A process beside the host, and its group.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]

@@ -84,7 +84,7 @@ fn row(container: &Container, whole: bool) -> Row {
 }
 
 /// A command in Docker's way: words with spaces in single quotes, the whole in double ones.
-fn command(words: &[String], whole: bool) -> String {
+pub fn command(words: &[String], whole: bool) -> String {
     let quoted = words.iter().map(|word| match word.contains(' ') {
         true => format!("'{}'", word.replace('\'', "\\'")),
         false => word.clone(),

@@ -96,6 +96,11 @@ pub fn kill(options: &KillOptions) -> Result<u8> {
     })
 }
 
+/// Kills every process of a container, if it runs.
+pub fn kill_if_running(text: &str) -> Result<()> {
+    find::optional(text)?.map_or(Ok(()), |container| kill_all(&container))
+}
+
 fn kill_all(container: &Container) -> Result<()> {
     let inode = inode(container);
     let why = "all of it as one: whoever forks, leaves its session or is frozen dies, too";

@@ -1,8 +1,8 @@
 //! `export`: all that a container sees, as one archive: without layers, and without what they hide.
 
 use crate::container::{self, Driver, Record};
+use crate::engine::pack;
 use crate::engine::store::Store;
-use crate::pack;
 use crate::stack::Directory;
 use anyhow::{Context, Result};
 use console::failure::Failure;

@@ -2,7 +2,9 @@
 //! what a kill -9 has left half-made. All of it is removed under the exclusive hold, so that
 //! nothing new can be taken for old.
 
+use crate::container::Record;
 use crate::engine::digest::Digest;
+use crate::engine::names;
 use crate::engine::scratch;
 use crate::engine::store::Store;
 use crate::engine::usage;
@@ -24,6 +26,35 @@ pub fn remove_layers(store: &Store, without: Option<&Digest>) -> Result<Vec<Stri
         removed.extend(Layers::open(&store.root, spelling).remove_unused(&used)?);
     }
     Ok(removed)
+}
+
+/// Takes every image that no container lies on out of the index, and says which.
+///
+/// # Errors
+/// If it is not known who uses which.
+pub fn forget_images(store: &Store) -> Result<Vec<String>> {
+    let ingest = store.ingest()?;
+    let _alone = store.lock_exclusive()?;
+    let (layout, mut index) = (store.layout(), store.layout().index()?);
+    let (records, broken) = usage::containers(store)?;
+    if let Some(error) = broken.into_iter().next() {
+        return Err(error);
+    }
+    let mut lines = Vec::new();
+    index.manifests.retain(|entry| {
+        let id = layout.id(entry).ok();
+        let used = |record: &Record| record.image.as_deref() == id.as_deref();
+        let used = id.is_some() && records.iter().any(used);
+        let name = names::of(entry).map_or_else(|| entry.digest.to_string(), |n| n.to_string());
+        lines.push(match used {
+            true => format!("in use: image {name}: left alone"),
+            false => format!("removed: image {name}"),
+        });
+        used
+    });
+    layout.prepare(ingest.path())?;
+    layout.write_index(ingest.path(), &index)?;
+    Ok(lines)
 }
 
 /// Removes all that nobody uses, and says what.

@@ -1,19 +1,43 @@
-//! What users of docker expect besides.
+//! What users of docker expect besides the lesson: images by name, listings, removal, messages. A reader
+//! of the chapter may skip it.
 
+pub mod assemble;
+pub mod base;
 pub mod blob;
+pub mod bounded;
+pub mod changes;
+pub mod clean;
+pub mod commit;
+pub mod compose;
+pub mod content;
+pub mod copy;
+pub mod diff;
 pub mod digest;
+pub mod entries;
 pub mod epoch;
+pub mod export;
+pub mod files;
 pub mod garbage;
 pub mod image;
 pub mod images;
+pub mod import;
+pub mod inspect;
 pub mod inspect_image;
 pub mod instructions;
 pub mod layout;
+pub mod metadata;
 pub mod moment;
 pub mod names;
+pub mod newlayer;
+pub mod pack;
+pub mod ps;
 pub mod reference;
+pub mod refuse;
 pub mod remove;
+pub mod rm;
 pub mod rmi;
+pub mod run;
 pub mod scratch;
 pub mod store;
 pub mod usage;
+pub mod words;

@@ -10,7 +10,6 @@ use crate::engine::store::Store;
 use crate::engine::{garbage, names, usage};
 use anyhow::Result;
 use console::failure::Failure;
-use namespaces::engine::spaces;
 use std::collections::BTreeSet;
 
 /// Options of `rmi`.
@@ -164,11 +163,12 @@ struct Users {
 
 impl Users {
     fn of(store: &Store, image: &Image) -> Result<Users> {
-        let usage::Containers { records, broken } = usage::containers(store)?;
+        let (records, broken) = usage::containers(store)?;
         let of_image = |record: &Record| record.image.as_deref() == Some(&*image.id);
         let (mut running, mut stopped) = (None, None);
         for record in records.into_iter().filter(of_image) {
-            let place = if runs(&record.id)? { &mut running } else { &mut stopped };
+            let place =
+                if record.hold(&store.root)?.is_none() { &mut running } else { &mut stopped };
             place.get_or_insert(record);
         }
         Ok(Users { running, stopped, unknown: broken.into_iter().next() })
@@ -225,10 +225,4 @@ impl Users {
         let error = self.unknown.as_ref()?;
         failure(must, format!("{error:#}"), "remove that container with `rm`, or use -f")
     }
-}
-
-/// Whether a process is in a container.
-fn runs(id: &str) -> Result<bool> {
-    let of = |pid| spaces::container_of(pid).is_some_and(|container| container == id);
-    Ok(spaces::processes()?.into_iter().any(of))
 }

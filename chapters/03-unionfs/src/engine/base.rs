@@ -1,0 +1,88 @@
+//! What a container lies on: an image of the store, the lab, or a directory. None of them is written to.
+
+use crate::engine::assemble;
+use crate::engine::image::Settings;
+use crate::engine::layout::{self, Image};
+use crate::engine::store::{Hold, Store};
+use anyhow::{Context, Result};
+use console::failure::Failure;
+use namespaces::engine::labroot::Lab;
+use namespaces::engine::roots;
+use namespaces::engine::run::{Defaults, c_string};
+use std::ffi::{CString, OsStr};
+use std::path::PathBuf;
+
+/// What a container lies on.
+#[derive(Default)]
+pub struct Base {
+    /// As it was asked for.
+    pub name: String,
+    /// The image's id.
+    pub image: Option<String>,
+    /// The chain ids of its layers, the lowest first.
+    pub layers: Vec<String>,
+    /// A directory instead.
+    pub directory: Option<PathBuf>,
+    settings: Settings,
+    /// `clean` leaves a lab that is held.
+    _lab: Option<Lab>,
+}
+
+impl Base {
+    /// Finds it. As long as the hold is there, nobody removes the image.
+    pub fn find(store: &Store, root: &OsStr, plan_only: bool) -> Result<(Base, Option<Hold>)> {
+        let name = root.to_string_lossy().into_owned();
+        if root == "lab" || roots::is_path(root) {
+            let data = (root == "lab").then_some(store.root.as_path());
+            let (opened, lab) = roots::open(root, data)?;
+            // Mounted by its name later: one that does not begin somewhere else then.
+            let directory = std::fs::canonicalize(&opened.path);
+            let directory = directory.with_context(|| opened.path.display().to_string())?;
+            let base = Base { name, directory: Some(directory), _lab: lab, ..Base::default() };
+            return Ok((base, None));
+        }
+        // Nothing is to be made for a plan, not even a lock.
+        let hold = (!plan_only).then(|| store.lock_shared()).transpose()?;
+        let image = store.layout().find(&name)?.ok_or_else(|| layout::missing_to_run(&name))?;
+        let layers = match plan_only {
+            true => image.chain_ids(),
+            false => assemble::ensure_layers(store, &image)?,
+        };
+        if layers.is_empty() {
+            let failure = Failure::new(format!("the image {name} has no layer"));
+            return Err(failure.remedy("there is nothing in it to run").into());
+        }
+        let Image { id, config, .. } = image;
+        let image = Some(id.to_string());
+        let settings = config.config;
+        Ok((Base { name, image, layers, settings, ..Base::default() }, hold))
+    }
+
+    /// The directories of its layers, the uppermost first. For a plan, those that there are.
+    pub fn lower(&self, store: &Store, plan_only: bool) -> Result<Vec<PathBuf>> {
+        if let Some(directory) = &self.directory {
+            return Ok(vec![directory.clone()]);
+        }
+        let layers = store.layers();
+        if plan_only {
+            let there = self.layers.iter().rev().filter(|layer| layers.has(layer));
+            return Ok(there.map(|layer| layers.directory(layer)).collect());
+        }
+        Ok(layers.directories(&self.layers)?.into_iter().rev().collect())
+    }
+
+    /// What an image says about the commands in it.
+    pub fn defaults(&self) -> Defaults {
+        let words = |words: &Option<Vec<String>>| -> Vec<CString> {
+            words.iter().flatten().map(|word| c_string(OsStr::new(word))).collect()
+        };
+        let text = |text: &String| (!text.is_empty()).then(|| text.clone());
+        Defaults {
+            entrypoint: words(&self.settings.entrypoint),
+            command: words(&self.settings.cmd),
+            environment: self.settings.env.iter().map(Into::into).collect(),
+            directory: text(&self.settings.working_dir).map(|text| c_string(OsStr::new(&text))),
+            user: text(&self.settings.user),
+        }
+    }
+}
