@@ -226,3 +226,6 @@ impl Users {
         failure(must, format!("{error:#}"), "remove that container with `rm`, or use -f")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,8 @@ impl Archive {
         header.set_size(content.len() as u64);
         header.set_mode(0o640);
         header.set_mtime(1_500_000_000);
+        header.set_uid(0);
+        header.set_gid(0);
         archive.append_data(&mut header, "file", &*content).unwrap();
         archive.finish().unwrap();
         Archive { dir, content }
