@@ -12,8 +12,9 @@ const LARGEST: usize = 64 << 10;
 /// What all names of a file together may have (XATTR_LIST_MAX in limits.h).
 const LONGEST_LIST: usize = 64 << 10;
 
-/// A descriptor as a path that leads to the very file, whatever that is.
-fn path(file: impl AsFd) -> CString {
+/// A descriptor as a path that leads to the very file, whatever that is; for as long as it is open, and
+/// so only borrowed: who gives one away for good would have it closed before the call.
+fn path(file: &impl AsFd) -> CString {
     let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
     CString::new(path).expect("a number has no NUL byte")
 }
@@ -21,7 +22,7 @@ fn path(file: impl AsFd) -> CString {
 /// The value of an attribute (getxattr(2)); none if the file has no such attribute, or its file
 /// system knows none.
 pub fn get(file: impl AsFd, name: &CStr) -> nix::Result<Option<Vec<u8>>> {
-    let path = path(file);
+    let path = path(&file);
     let mut value = vec![0; 256];
     loop {
         let (at, size) = (value.as_mut_ptr().cast(), value.len());
@@ -41,7 +42,7 @@ pub fn get(file: impl AsFd, name: &CStr) -> nix::Result<Option<Vec<u8>>> {
 
 /// Sets an attribute (setxattr(2)).
 pub fn set(file: impl AsFd, name: &CStr, value: &[u8]) -> nix::Result<()> {
-    let path = path(file);
+    let path = path(&file);
     let (at, size) = (value.as_ptr().cast(), value.len());
     // SAFETY: two C strings, and a buffer of the size given.
     let set = unsafe { libc::setxattr(path.as_ptr(), name.as_ptr(), at, size, 0) };
@@ -50,14 +51,14 @@ pub fn set(file: impl AsFd, name: &CStr, value: &[u8]) -> nix::Result<()> {
 
 /// Removes an attribute (removexattr(2)).
 pub fn remove(file: impl AsFd, name: &CStr) -> nix::Result<()> {
-    let path = path(file);
+    let path = path(&file);
     // SAFETY: two C strings.
     Errno::result(unsafe { libc::removexattr(path.as_ptr(), name.as_ptr()) }).map(drop)
 }
 
 /// The names of a file's attributes (listxattr(2)), in order; none where the file system has none.
 pub fn list(file: impl AsFd) -> nix::Result<Vec<CString>> {
-    let path = path(file);
+    let path = path(&file);
     let mut names = vec![0u8; LONGEST_LIST];
     // SAFETY: a C string, and a buffer of the size given.
     let got = unsafe { libc::listxattr(path.as_ptr(), names.as_mut_ptr().cast(), names.len()) };

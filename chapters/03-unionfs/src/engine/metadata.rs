@@ -1,8 +1,9 @@
 //! What a file has besides its content: owner, mode, time of its last change, extended attributes.
 
+use crate::engine::extensions::Extensions;
 use crate::engine::stack::kind;
 use crate::whiteout;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use console::failure::Failure;
 use kernel::{Errno, xattr};
 use nix::fcntl::{AtFlags, OFlag, openat};
@@ -14,7 +15,7 @@ use std::io::Read;
 use std::os::fd::AsFd;
 
 /// What the names of attributes begin with in the extended headers of an archive.
-const IN_ARCHIVES: &str = "SCHILY.xattr.";
+const IN_ARCHIVES: &[u8] = b"SCHILY.xattr.";
 
 /// All of it.
 #[derive(Debug, Clone)]
@@ -58,30 +59,35 @@ impl Metadata {
     }
 
     /// An archive entry's.
-    pub fn of_entry(entry: &mut tar::Entry<impl Read>) -> Result<Metadata> {
+    pub fn of_entry(entry: &tar::Entry<impl Read>, extensions: &Extensions) -> Result<Metadata> {
         let header = entry.header();
-        let id = |id: u64| u32::try_from(id).with_context(|| format!("{id} is no id"));
-        let (uid, gid) = (id(header.uid()?)?, id(header.gid()?)?);
+        let id = |key: &str, id: u64| -> Result<u32> {
+            let id = extensions.number(key)?.unwrap_or(id);
+            u32::try_from(id).with_context(|| format!("{id} is no id"))
+        };
+        let (uid, gid) = (id("uid", header.uid()?)?, id("gid", header.gid()?)?);
         let mode = header.mode()? & 0o7777;
-        let seconds = i64::try_from(header.mtime()?).context("a time")?;
-        let mut metadata =
-            Metadata { uid, gid, mode, mtime: TimeSpec::new(seconds, 0), xattrs: Vec::new() };
-        for extension in entry.pax_extensions()?.into_iter().flatten() {
-            let extension = extension?;
-            let key = String::from_utf8_lossy(extension.key_bytes()).into_owned();
-            if key == "mtime" {
-                metadata.mtime = time(extension.value().context("a time")?)?;
-            } else if let Some(name) = key.strip_prefix(IN_ARCHIVES) {
+        let mtime = match extensions.get("mtime") {
+            Some(text) => time(&String::from_utf8_lossy(text))?,
+            None => TimeSpec::new(i64::try_from(header.mtime()?).context("a time")?, 0),
+        };
+        // The library looks for it in its own way. If it has overlooked it, the rest is no archive.
+        if let Some(size) = extensions.number("size")? {
+            ensure!(size == entry.size(), "two sizes, {size} and {}", entry.size());
+        }
+        let mut xattrs = Vec::new();
+        for (key, value) in extensions.iter() {
+            if let Some(name) = key.strip_prefix(IN_ARCHIVES) {
                 let name = CString::new(name).context("an attribute's name")?;
                 if !whiteout::is_overlays(&name) {
-                    metadata.xattrs.push((name, extension.value_bytes().to_vec()));
+                    xattrs.push((name, value.to_vec()));
                 }
-            } else if key.starts_with("GNU.sparse.") {
+            } else if key.starts_with(b"GNU.sparse.") {
                 let failure = Failure::new("a sparse file in a form that is not known here");
                 return Err(failure.remedy("make the archive with tar --format=gnu").into());
             }
         }
-        Ok(metadata)
+        Ok(Metadata { uid, gid, mode, mtime, xattrs })
     }
 
     /// Gives it to a name in a directory that nobody else writes to. A directory's time is set later:
