@@ -3,6 +3,8 @@
 //! binary to the same test.
 
 mod images;
+mod oci;
+mod umoci;
 
 use std::path::Path;
 
