@@ -21,7 +21,7 @@ fn path(file: impl AsFd) -> CString {
 /// The value of an attribute (getxattr(2)); none if the file has no such attribute, or its file
 /// system knows none.
 pub fn get(file: impl AsFd, name: &CStr) -> nix::Result<Option<Vec<u8>>> {
-    let path = path(file);
+    let path = path(&file);
     let mut value = vec![0; 256];
     loop {
         let (at, size) = (value.as_mut_ptr().cast(), value.len());
@@ -41,7 +41,7 @@ pub fn get(file: impl AsFd, name: &CStr) -> nix::Result<Option<Vec<u8>>> {
 
 /// Sets an attribute (setxattr(2)).
 pub fn set(file: impl AsFd, name: &CStr, value: &[u8]) -> nix::Result<()> {
-    let path = path(file);
+    let path = path(&file);
     let (at, size) = (value.as_ptr().cast(), value.len());
     // SAFETY: two C strings, and a buffer of the size given.
     let set = unsafe { libc::setxattr(path.as_ptr(), name.as_ptr(), at, size, 0) };
@@ -50,14 +50,14 @@ pub fn set(file: impl AsFd, name: &CStr, value: &[u8]) -> nix::Result<()> {
 
 /// Removes an attribute (removexattr(2)).
 pub fn remove(file: impl AsFd, name: &CStr) -> nix::Result<()> {
-    let path = path(file);
+    let path = path(&file);
     // SAFETY: two C strings.
     Errno::result(unsafe { libc::removexattr(path.as_ptr(), name.as_ptr()) }).map(drop)
 }
 
 /// The names of a file's attributes (listxattr(2)), in order; none where the file system has none.
 pub fn list(file: impl AsFd) -> nix::Result<Vec<CString>> {
-    let path = path(file);
+    let path = path(&file);
     let mut names = vec![0u8; LONGEST_LIST];
     // SAFETY: a C string, and a buffer of the size given.
     let got = unsafe { libc::listxattr(path.as_ptr(), names.as_mut_ptr().cast(), names.len()) };
@@ -87,7 +87,9 @@ mod tests {
             done => {
                 done.unwrap();
                 set(&open, c"user.a", b"1").unwrap();
-                assert_eq!(get(&open, c"user.long"), Ok(Some(long)));
+                assert_eq!(get(&open, c"user.long"), Ok(Some(long.clone())));
+                // A descriptor that is given away stays open for as long as it is needed.
+                assert_eq!(get(open.try_clone().unwrap(), c"user.long"), Ok(Some(long)));
                 assert_eq!(list(&open).unwrap(), [c"user.a", c"user.long"].map(CString::from));
                 remove(&open, c"user.a").unwrap();
                 assert_eq!(get(&open, c"user.a"), Ok(None));
