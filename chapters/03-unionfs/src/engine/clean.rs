@@ -45,10 +45,11 @@ fn containers(root: &Path) -> Result<String> {
 
 /// Images that no container lies on, and what belongs to no image.
 fn images(store: &Store) -> Result<String> {
-    if !store.layout().path().exists() {
-        return Ok(String::new());
+    let mut lines = Vec::new();
+    if store.layout().path().exists() {
+        lines = garbage::forget_images(store)?;
     }
-    let mut lines = garbage::forget_images(store)?;
+    // The first import of all may have been killed before there were images.
     lines.extend(garbage::sweep(store)?);
     Ok(lines.into_iter().map(|line| line + "\n").collect())
 }
