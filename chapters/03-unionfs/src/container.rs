@@ -13,14 +13,13 @@
 //! Whoever runs a container holds a lock on its directory (flock(2)), which ends with its holder: one
 //! without a lock and without state.json was killed together with its command line.
 
-use crate::engine::{files, remove, words};
+use crate::engine::{container_names, files, remove, scratch};
 use anyhow::{Context, Result};
 use kernel::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, DirBuilder, File};
+use std::fs::File;
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
 /// What a container was made from: config.json.
@@ -82,19 +81,10 @@ pub struct Held {
     lock: Flock<File>,
 }
 
-/// Where containers are.
-fn home(root: &Path) -> PathBuf {
-    root.join("containers")
-}
-
-fn link(root: &Path, name: &str) -> PathBuf {
-    root.join("names").join(name)
-}
-
 impl Record {
     /// Its directory.
     pub fn directory(&self, root: &Path) -> PathBuf {
-        home(root).join(&self.id)
+        root.join("containers").join(&self.id)
     }
 
     /// Writes it, and takes the name.
@@ -104,38 +94,16 @@ impl Record {
     pub fn create(&self, root: &Path) -> Result<Held> {
         let directory = self.directory(root);
         // Nobody else looks into it: a set-user-ID program in there would be one on the host, too.
-        let private = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
-        private(&home(root)).and_then(|()| private(&directory)).context("make a container")?;
+        scratch::make_directory(&directory)?;
         let held = Held::of(&directory)?.context("a container of this id has just been removed")?;
-        let written = files::write_json(&directory.join("config.json"), self)
-            .and_then(|()| if self.name == self.id { Ok(()) } else { self.take_name(root) });
-        match written {
-            Ok(()) => Ok(held),
-            Err(error) => {
-                held.remove()?;
-                Err(error)
-            }
+        let written = files::write_json(&directory.join("config.json"), self).and_then(|()| {
+            if self.name == self.id { Ok(()) } else { container_names::take(root, self) }
+        });
+        if let Err(error) = written {
+            held.remove()?;
+            return Err(error);
         }
-    }
-
-    fn take_name(&self, root: &Path) -> Result<()> {
-        let link = link(root, &self.name);
-        loop {
-            match symlink(Path::new("../containers").join(&self.id), &link) {
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    fs::create_dir_all(root.join("names")).context("make a container")?;
-                }
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                    let holder = holder(root, &self.name);
-                    if holder.as_deref().is_some_and(|id| home(root).join(id).exists()) {
-                        return Err(words::name_taken(&self.name, &holder.unwrap_or_default()));
-                    }
-                    // Its holder was removed, and whoever did it killed before the link was.
-                    files::gone(fs::remove_file(&link)).context("free a name")?;
-                }
-                made => return made.with_context(|| link.display().to_string()),
-            }
-        }
+        Ok(held)
     }
 
     /// Takes hold of it: see [`Held::of`].
@@ -147,12 +115,6 @@ impl Record {
     pub fn state(&self, root: &Path) -> Result<Option<State>> {
         files::read_json(&self.directory(root).join("state.json"))
     }
-}
-
-/// The id of the container that a name leads to.
-fn holder(root: &Path, name: &str) -> Option<String> {
-    let target = fs::read_link(link(root, name)).ok()?;
-    target.file_name()?.to_str().map(String::from)
 }
 
 impl Held {
@@ -179,53 +141,15 @@ impl Held {
 
     /// Removes it with its layer; its name is free after that.
     pub fn remove(self) -> Result<()> {
-        let record: Option<Record> = files::read_json(&self.directory.join("config.json"))?;
+        // Of a damaged record no name is known. Its link leads nowhere then, and is in nobody's way.
+        let record: Option<Record> =
+            files::read_json(&self.directory.join("config.json")).ok().flatten();
         remove::tree(&self.directory)?;
         let root = self.directory.ancestors().nth(2).context("it lies in containers")?;
-        if let Some(Record { name, id, .. }) = record
-            && holder(root, &name).as_ref() == Some(&id)
-        {
-            files::gone(fs::remove_file(link(root, &name))).context("free a name")?;
+        if let Some(record) = record.filter(|record| record.name != record.id) {
+            container_names::free(root, &record)?;
         }
         drop(self.lock);
         Ok(())
-    }
-}
-
-/// All containers: the records that can be read, and what is wrong with the others.
-pub fn all(root: &Path) -> Result<(Vec<Record>, Vec<anyhow::Error>)> {
-    let (mut records, mut errors) = (Vec::new(), Vec::new());
-    let entries = match fs::read_dir(home(root)) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok((records, errors)),
-        entries => entries.with_context(|| home(root).display().to_string())?,
-    };
-    for entry in entries {
-        let file = entry?.path().join("config.json");
-        match files::read_json(&file) {
-            Ok(Some(record)) => records.push(record),
-            // It is about to be made, or was killed while that was done; `clean` sees to it.
-            Ok(None) => {}
-            Err(error) => errors.push(error),
-        }
-    }
-    records.sort_by(|one: &Record, other| other.created.cmp(&one.created));
-    Ok((records, errors))
-}
-
-/// The container that is meant by a name, an id, or the beginning of one.
-///
-/// # Errors
-/// In Docker's words: no such container; several whose ids begin so.
-pub fn find(root: &Path, text: &str) -> Result<Record> {
-    let (records, errors) = all(root)?;
-    let exact = records.iter().find(|record| record.name == text || record.id == text);
-    if let Some(record) = exact {
-        return Ok(record.clone());
-    }
-    let mut begin = records.iter().filter(|r| !text.is_empty() && r.id.starts_with(text));
-    match (begin.next(), begin.next()) {
-        (Some(record), None) => Ok(record.clone()),
-        (Some(_), Some(_)) => Err(words::ambiguous(text)),
-        (None, _) => Err(words::no_such_container(text, errors)),
     }
 }

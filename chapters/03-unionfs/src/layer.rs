@@ -17,19 +17,18 @@
 
 use crate::engine::digest::Digest;
 use crate::engine::remove;
-use crate::engine::scratch::{self, Scratch};
+use crate::engine::scratch::Scratch;
 use crate::whiteout::Spelling;
 use anyhow::{Context, Result};
 use console::failure::Failure;
-use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// A layer that is being made, and what is left of it after a kill -9.
-const PARTIAL: &str = ".partial-";
+pub(crate) const PARTIAL: &str = ".partial-";
 /// A layer that is being removed.
-const GONE: &str = ".gone-";
+pub(crate) const GONE: &str = ".gone-";
 
 /// The name of a layer on top of the layers that `parent` names: `sha256:` and 64 digits.
 pub fn chain_id(parent: Option<&str>, diff_id: &str) -> String {
@@ -121,27 +120,8 @@ impl Layers {
         partial.publish(&self.place(chain))
     }
 
-    /// Removes every layer that is not used, and what is left of layers half-made or half-removed;
-    /// returns which layers, the others as paths.
-    pub fn remove_unused(&self, used: &BTreeSet<String>) -> Result<Vec<String>> {
-        let shown = |path: PathBuf| path.display().to_string();
-        let left = [PARTIAL, GONE].map(|name| scratch::remove_dead(&self.directory, name));
-        let [partial, gone] = left;
-        let mut removed: Vec<String> = partial?.into_iter().chain(gone?).map(shown).collect();
-        for path in scratch::entries(&self.directory)? {
-            let digits = path.file_name().unwrap_or_default().to_string_lossy();
-            // What is not called like a layer is not ours.
-            let Some(chain) = Digest::of_hex(&digits) else { continue };
-            if !used.contains(&*chain) {
-                self.remove(&chain)?;
-                removed.push(chain.to_string());
-            }
-        }
-        Ok(removed)
-    }
-
     /// Takes a layer's name away before its files: a kill in between leaves no layer with holes.
-    fn remove(&self, chain: &str) -> Result<()> {
+    pub(crate) fn remove(&self, chain: &str) -> Result<()> {
         let (place, gone) = (self.place(chain), self.directory.join(format!("{GONE}{chain}")));
         if !place.exists() {
             return Ok(());

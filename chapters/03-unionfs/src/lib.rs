@@ -1,20 +1,17 @@
-//! Chapter 03: a root made of layers that containers share, and one thin layer of a container's own.
+//! Chapter 03: a root of layers that containers share, and one thin layer of a container's own. In order:
 //!
-//! Read the files in this order:
-//!
-//! 1. [`whiteout`]: how a layer says that something is gone
-//! 2. [`stack`]: layers on top of one another, and how a name is looked up in them
+//! 1. [`overlay`]: the mechanism: layers on top of one another become a root
+//! 2. [`whiteout`]: how a layer says that something is gone
 //! 3. [`layer`]: where layers are kept, named by what is in them
 //! 4. [`unpack`]: an archive becomes a layer, and cannot leave its directory
-//! 5. [`container`]: a container's own layer, and the record of what it lies on
-//! 6. [`overlay`]: the mechanism that makes one root of it all
+//! 5. [`container`]: what a container lies on, its own layer, and how it ended
 //!
-//! What users of docker expect besides is in [`engine`], and can be skipped.
+//! Of [`engine`] these belong to it: [`engine::stack`] (how a name is looked up in layers), [`engine::pack`]
+//! (a layer becomes an archive), [`engine::copy`] (the other driver). The rest can be skipped.
 
 pub mod container;
 pub mod engine;
 pub mod layer;
 pub mod overlay;
-pub mod stack;
 pub mod unpack;
 pub mod whiteout;

@@ -112,12 +112,9 @@ fn main() -> ExitCode {
         match command {
             Command::Run(Deferred(options)) => return run::run(*options, &global, mechanisms),
             Command::Exec(Deferred(options)) => {
-                let mechanisms = mechanisms(
-                    Overlay::default(),
-                    ControlGroups::default(),
-                    ProcessLimits::default(),
-                );
-                return join::run(*options, &mechanisms, find::to_join);
+                let of_exec =
+                    mechanisms(Default::default(), Default::default(), Default::default());
+                return join::run(*options, &of_exec, find::to_join);
             }
             Command::Ps(Deferred(options)) => console::print(ps::list(&options, &store()?)?)?,
             Command::Rm(Deferred(options)) => return rm::rm(&options, &store()?),

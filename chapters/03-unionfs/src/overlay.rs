@@ -13,28 +13,20 @@
 //! The host's mount table never has it, and it is gone with its last user: no kill leaves a mount.
 
 use crate::container::Driver;
+use crate::engine::older_mount::mount_the_older_way;
+use crate::engine::path_names::PathNames;
 use crate::engine::{copy, refuse};
-use crate::stack::{Directory, Found};
 use crate::whiteout::Spelling;
 use anyhow::{Context, Result};
+use kernel::Errno;
 use kernel::mount::{self, Setting};
-use kernel::{Errno, namespace};
 use namespaces::config::Config;
 use namespaces::plan::{Mechanism, Phase, Plan};
-use nix::fcntl::{OFlag, open};
-use nix::sys::stat::Mode;
 use std::ffi::CString;
 use std::fs;
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::{Path, PathBuf};
-
-/// The longest value that fsconfig(2) takes.
-const LONGEST_VALUE: usize = 255;
-
-/// mount(2) takes its options in one page, with a NUL byte at the end.
-const PAGE: usize = 4096;
+use std::path::PathBuf;
 
 /// The mechanism, with what it is to put together.
 #[derive(Debug, Default, Clone)]
@@ -52,7 +44,7 @@ pub struct Overlay {
 }
 
 /// What we want of overlay, in mount options, and why.
-const OPTIONS: [(&str, &str); 3] = [
+pub(crate) const OPTIONS: [(&str, &str); 3] = [
     // A layer has to be whole by itself, as an archive of it is: no directory of it may be renamed by
     // a note that says where to look (a rename gives EXDEV, and programs copy), and no such note in an
     // image's layer is believed.
@@ -93,15 +85,15 @@ impl Mechanism for Overlay {
 }
 
 impl Overlay {
-    fn spelling(&self) -> Spelling {
+    pub(crate) fn spelling(&self) -> Spelling {
         self.spelling.unwrap_or(Spelling::Trusted)
     }
 
-    fn upper(&self) -> PathBuf {
+    pub(crate) fn upper(&self) -> PathBuf {
         self.own.join("upper")
     }
 
-    fn work(&self) -> PathBuf {
+    pub(crate) fn work(&self) -> PathBuf {
         self.own.join("work")
     }
 
@@ -128,7 +120,7 @@ impl Overlay {
     fn mount(&self) -> Result<OwnedFd> {
         match self.mount_by_descriptor() {
             // Before Linux 6.5 there is no `lowerdir+`.
-            Err(error) if error.errno == Errno::EINVAL => self.mount_in_own_namespace(),
+            Err(error) if error.errno == Errno::EINVAL => mount_the_older_way(self),
             mounted => Ok(mounted?),
         }
         .map_err(|error| refuse::overlay(error, &self.lower, &self.own))
@@ -136,7 +128,7 @@ impl Overlay {
 
     /// Layer by layer: there may be as many as the kernel takes (500), wherever they are.
     fn mount_by_descriptor(&self) -> kernel::Result<OwnedFd> {
-        let mut names = Names::default();
+        let mut names = PathNames::default();
         let lower: Vec<CString> = self.lower.iter().map(|layer| names.short(layer)).collect();
         let (upper, work) = (names.short(&self.upper()), names.short(&self.work()));
         let mut settings: Vec<Setting> =
@@ -153,84 +145,5 @@ impl Overlay {
             settings.push(Setting::Flag(c"volatile"));
         }
         mount::new_file_system_with(c"overlay", c"overlay", &settings, 0)
-    }
-
-    /// The older way: mount(2), which needs a place. In a mount namespace of our own nobody sees it, and
-    /// a clone of it is detached again.
-    fn mount_in_own_namespace(&self) -> Result<OwnedFd> {
-        let mut names = Names::default();
-        let mut options = self.options(&mut |path| names.plain(path));
-        if options.len() >= PAGE {
-            options = self.options(&mut |path| names.descriptor(path));
-        }
-        if options.len() >= PAGE {
-            return Err(refuse::too_many_layers(self.lower.len()));
-        }
-        let place = names.short(&self.own);
-        namespace::enter_new_mounts()?;
-        mount::make_tree_private(c"/")?;
-        mount::mount_at(c"overlay", c"overlay", &place, &mount::option(options))?;
-        let detached = mount::clone_mount(&place)?;
-        mount::detach(&place)?;
-        Ok(detached)
-    }
-
-    /// All options in one line, with each path named in this way.
-    fn options(&self, name: &mut dyn FnMut(&Path) -> CString) -> String {
-        let mut name = |path: &Path| name(path).to_string_lossy().into_owned();
-        let lower: Vec<String> = self.lower.iter().map(|layer| name(layer)).collect();
-        let (upper, work) = (name(&self.upper()), name(&self.work()));
-        let mut line = format!("lowerdir={},upperdir={upper},workdir={work}", lower.join(":"));
-        for (name, value) in OPTIONS {
-            line += &format!(",{name}={value}");
-        }
-        line += if self.spelling() == Spelling::User { ",userxattr" } else { "" };
-        line + if self.thrown_away { ",volatile" } else { "" }
-    }
-}
-
-/// Names that overlay understands: neither too long nor with a sign in them that means something to it.
-#[derive(Default)]
-struct Names(Vec<OwnedFd>);
-
-impl Names {
-    /// The path itself, if fsconfig(2) takes it.
-    fn short(&mut self, path: &Path) -> CString {
-        if path.as_os_str().len() > LONGEST_VALUE {
-            self.descriptor(path)
-        } else {
-            self.plain(path)
-        }
-    }
-
-    /// The path itself, unless a sign in it would be taken for an end.
-    fn plain(&mut self, path: &Path) -> CString {
-        let bytes = path.as_os_str().as_bytes();
-        match CString::new(bytes) {
-            Ok(name) if !bytes.iter().any(|byte| b",:\\".contains(byte)) => name,
-            _ => self.descriptor(path),
-        }
-    }
-
-    /// A descriptor of it, which has the shortest name of all. It is open until we are dropped.
-    fn descriptor(&mut self, path: &Path) -> CString {
-        match open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()) {
-            Ok(directory) => {
-                let name = format!("/proc/self/fd/{}", directory.as_raw_fd());
-                self.0.push(directory);
-                mount::option(name)
-            }
-            // Whoever gets this name says what is wrong with it.
-            Err(_) => CString::new(path.as_os_str().as_bytes()).unwrap_or_default(),
-        }
-    }
-}
-
-/// Opens a file of a root that is not mounted yet, every link resolved as the container will see it.
-pub fn file_of(root: &Directory, path: &Path) -> Result<Option<fs::File>> {
-    match root.look_up(path)? {
-        Some(Found::File(file)) => Ok(Some(file.read()?)),
-        Some(Found::Directory(_)) => Err(Errno::EISDIR).context("not a regular file"),
-        None => Ok(None),
     }
 }

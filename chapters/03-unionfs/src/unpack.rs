@@ -5,21 +5,19 @@
 
 use crate::engine::bounded::{Bounded, Limit};
 use crate::engine::metadata::{Metadata, is_directory, kind_of, set_time};
+use crate::engine::stack::{Directory, Found};
 use crate::engine::{content, entries, remove};
-use crate::stack::{Directory, File, Found, kind};
 use crate::whiteout::{self, Mark, Spelling};
 use anyhow::{Context, Result, ensure};
-use console::failure::Failure;
 use kernel::Errno;
 use nix::fcntl::{AtFlags, OFlag, open, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstatat, mkdirat, mknodat};
 use nix::sys::time::TimeSpec;
-use nix::unistd::{linkat, symlinkat};
+use nix::unistd::symlinkat;
 use std::collections::BTreeMap;
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -68,22 +66,22 @@ pub fn unpack(
 }
 
 /// A layer that is being made.
-struct Layer<'a> {
+pub(crate) struct Layer<'a> {
     top: Rc<OwnedFd>,
-    below: &'a Directory,
+    pub(crate) below: &'a Directory,
     spelling: Spelling,
     /// Set at the end: what is made in a directory changes its time.
     times: BTreeMap<PathBuf, TimeSpec>,
     /// The directory of the last entry: the next one is most likely in it, too.
     parent: Option<(PathBuf, Place)>,
-    unpacked: Unpacked,
+    pub(crate) unpacked: Unpacked,
 }
 
 /// A directory of this layer, and its path without a link in it.
 #[derive(Clone)]
-struct Place {
-    path: PathBuf,
-    directory: Rc<OwnedFd>,
+pub(crate) struct Place {
+    pub(crate) path: PathBuf,
+    pub(crate) directory: Rc<OwnedFd>,
 }
 
 impl Layer<'_> {
@@ -95,8 +93,12 @@ impl Layer<'_> {
             let mut entry = entry.context("the archive is damaged")?;
             limit.content();
             let path = entries::path(&entry)?;
-            let shown = || entries::shown(&entry_name(&path));
+            let shown = || entries::shown(&path);
             self.entry(&mut entry, &path).with_context(shown)?;
+            // Only a plain file cannot change where a path leads.
+            if !entry.header().entry_type().is_file() {
+                self.parent = None;
+            }
             // What is left of it must not count as the next one's headers.
             io::copy(&mut entry, &mut io::sink()).with_context(shown)?;
             self.unpacked.entries += 1;
@@ -121,8 +123,8 @@ impl Layer<'_> {
             }
             None => {
                 let metadata = Metadata::of_entry(entry)?;
-                let newest = self.unpacked.newest.max(Some(metadata.mtime.tv_sec()));
-                self.unpacked.newest = newest;
+                let newest = &mut self.unpacked.newest;
+                *newest = (*newest).max(Some(metadata.mtime.tv_sec()));
                 self.file(&place, name, entry, &metadata)
             }
         }
@@ -149,7 +151,7 @@ impl Layer<'_> {
             }
             kind => {
                 let device = entries::device(entry, kind)?;
-                mknodat(at, name, kind, Mode::empty(), device).map_err(no_devices)?;
+                mknodat(at, name, kind, Mode::empty(), device).map_err(entries::no_devices)?;
             }
         }
         metadata.apply(at, name, kind)
@@ -157,7 +159,7 @@ impl Layer<'_> {
 
     /// The directory of this layer where the entries of a path go. Links on the way, of this layer or
     /// of those below, are followed in the union of them; what is only below is made here, too.
-    fn place(&mut self, path: &Path) -> Result<Place> {
+    pub(crate) fn place(&mut self, path: &Path) -> Result<Place> {
         if let Some((last, place)) = &self.parent
             && last == path
         {
@@ -168,10 +170,7 @@ impl Layer<'_> {
         let mut below = Some(self.below.try_clone()?);
         for name in &real {
             let found = below.as_ref().map(|below| below.find(name)).transpose()?.flatten();
-            below = match found {
-                Some(Found::Directory(directory)) => Some(directory),
-                _ => None,
-            };
+            below = if let Some(Found::Directory(found)) = found { Some(found) } else { None };
             place = match self.look(&place, name)? {
                 Some(stat) if is_directory(&stat) => place.enter(name)?,
                 hidden => {
@@ -190,7 +189,7 @@ impl Layer<'_> {
         Ok(place)
     }
 
-    fn look(&self, place: &Place, name: &OsStr) -> Result<Option<FileStat>> {
+    pub(crate) fn look(&self, place: &Place, name: &OsStr) -> Result<Option<FileStat>> {
         match fstatat(&place.directory, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
             Err(Errno::ENOENT) => Ok(None),
             stat => Ok(Some(stat?)),
@@ -214,12 +213,11 @@ impl Layer<'_> {
     }
 
     /// Takes away what an earlier entry of this archive has made of that name.
-    fn make_room(&mut self, place: &Place, name: &OsStr) -> Result<()> {
-        match self.look(place, name)? {
-            None => return Ok(()),
-            Some(stat) if is_directory(&stat) => self.parent = None,
-            Some(_) => {}
+    pub(crate) fn make_room(&mut self, place: &Place, name: &OsStr) -> Result<()> {
+        if self.look(place, name)?.is_none() {
+            return Ok(());
         }
+        self.parent = None;
         let directory = format!("/proc/self/fd/{}", place.directory.as_raw_fd());
         remove::tree(&Path::new(&directory).join(name))
     }
@@ -233,10 +231,7 @@ impl Layer<'_> {
             }
             Some(_) => Ok(()),
             None if self.below.find_path(&place.path.join(name))?.is_none() => Ok(()),
-            None => {
-                let name = CString::new(name.as_bytes())?;
-                Ok(whiteout::make_whiteout(&place.directory, &name)?)
-            }
+            None => Ok(whiteout::make_whiteout(&place.directory, name)?),
         }
     }
 
@@ -250,40 +245,6 @@ impl Layer<'_> {
             self.hide(place, name)?;
         }
         Ok(())
-    }
-
-    fn hard_link(&mut self, place: &Place, name: &OsStr, target: &Path) -> Result<()> {
-        let shown = entries::shown(target.as_os_str());
-        let last = target.file_name().context("a hard link to the root")?;
-        let to = self.place(target.parent().unwrap_or(Path::new("")))?;
-        let same = to.path == place.path && last == name;
-        match self.look(&to, last)? {
-            Some(stat) if is_directory(&stat) => {
-                return Err(Failure::new(format!("a hard link to {shown}, a directory")).into());
-            }
-            Some(stat) if kind(&stat) != SFlag::S_IFCHR || stat.st_rdev != 0 => {}
-            // Of a layer below: it is copied up, as the kernel would do it.
-            None => match self.below.find_path(&to.path.join(last))? {
-                Some(Found::File(file)) => self.copy_up(&to, last, &file)?,
-                _ => return Err(missing(&shown)),
-            },
-            Some(_) => return Err(missing(&shown)),
-        }
-        if same {
-            return Ok(());
-        }
-        self.make_room(place, name)?;
-        Ok(linkat(&to.directory, last, &place.directory, name, AtFlags::empty())?)
-    }
-
-    fn copy_up(&mut self, place: &Place, name: &OsStr, file: &File) -> Result<()> {
-        let (at, kind) = (place.directory.as_fd(), kind(&file.stat));
-        match kind {
-            SFlag::S_IFREG => self.unpacked.size += content::copy(&mut file.read()?, at, name)?,
-            SFlag::S_IFLNK => symlinkat(&file.target()?, at, name)?,
-            _ => mknodat(at, name, kind, Mode::empty(), file.stat.st_rdev).map_err(no_devices)?,
-        }
-        Metadata::of_file(&file.file, &file.stat)?.apply(at, name, kind)
     }
 
     /// The deepest first: setting one's time changes no other's.
@@ -308,23 +269,6 @@ impl Place {
         let directory = openat(&self.directory, name, DIRECTORY, Mode::empty())?;
         Ok(Place { path: self.path.join(name), directory: Rc::new(directory) })
     }
-}
-
-fn entry_name(path: &Path) -> OsString {
-    if path.as_os_str().is_empty() { ".".into() } else { path.into() }
-}
-
-fn missing(target: &str) -> anyhow::Error {
-    Failure::new(format!("a hard link to {target}, which is not there")).into()
-}
-
-/// In a user namespace nobody makes devices (mknod(2)).
-fn no_devices(errno: Errno) -> anyhow::Error {
-    let error = anyhow::Error::from(errno).context("mknod");
-    if errno != Errno::EPERM {
-        return error;
-    }
-    error.context(Failure::new("only root may make a device").remedy("use sudo"))
 }
 
 #[cfg(test)]

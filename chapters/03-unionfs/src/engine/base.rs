@@ -3,14 +3,17 @@
 use crate::engine::assemble;
 use crate::engine::image::Settings;
 use crate::engine::layout::{self, Image};
+use crate::engine::stack::{Directory, Found};
 use crate::engine::store::{Hold, Store};
 use anyhow::{Context, Result};
 use console::failure::Failure;
+use kernel::Errno;
 use namespaces::engine::labroot::Lab;
 use namespaces::engine::roots;
 use namespaces::engine::run::{Defaults, c_string};
 use std::ffi::{CString, OsStr};
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 /// What a container lies on.
 #[derive(Default)]
@@ -84,5 +87,14 @@ impl Base {
             directory: text(&self.settings.working_dir).map(|text| c_string(OsStr::new(&text))),
             user: text(&self.settings.user),
         }
+    }
+}
+
+/// Opens a file of a root that is not mounted yet, every link resolved as the container will see it.
+pub fn file_of(root: &Directory, path: &Path) -> Result<Option<File>> {
+    match root.look_up(path)? {
+        Some(Found::File(file)) => Ok(Some(file.read()?)),
+        Some(Found::Directory(_)) => Err(Errno::EISDIR).context("not a regular file"),
+        None => Ok(None),
     }
 }

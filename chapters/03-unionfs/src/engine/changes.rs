@@ -1,7 +1,7 @@
 //! What a container has changed: its root compared with what lies below its own layer.
 
 use crate::container::{Driver, Record};
-use crate::stack::{Directory, File, Found, kind};
+use crate::engine::stack::{Directory, File, Found, kind};
 use crate::whiteout::Spelling;
 use anyhow::Result;
 use nix::sys::stat::{FileStat, SFlag};

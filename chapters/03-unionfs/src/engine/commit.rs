@@ -1,17 +1,18 @@
 //! `commit`: an image of what a container lies on and what it has written. The container's own
 //! layer becomes one that others can share; processes and memory are in no image.
 
-use crate::container::{self, Driver, Record};
+use crate::container::{Driver, Record};
 use crate::engine::compose::compose;
 use crate::engine::epoch;
 use crate::engine::image::{Descriptor, History, ImageConfig, architecture};
 use crate::engine::instructions;
 use crate::engine::newlayer::NewLayer;
 use crate::engine::pack;
+use crate::engine::records;
 use crate::engine::reference::Reference;
 use crate::engine::scratch::Scratch;
+use crate::engine::stack::Directory;
 use crate::engine::store::Store;
-use crate::stack::Directory;
 use anyhow::{Context, Result};
 use cgroups::engine::{find, pause, state};
 use cgroups::group::Group;
@@ -48,7 +49,7 @@ pub struct Options {
 pub fn commit(options: &Options, store: &Store) -> Result<String> {
     let name = options.name.as_deref().map(Reference::parse_new).transpose()?;
     let latest = epoch::asked()?;
-    let record = container::find(&store.root, &options.container)?;
+    let record = records::find(&store.root, &options.container)?;
     if record.driver == Driver::Copy {
         return Err(Failure::new("a container that is a copy has no layer of its own")
             .remedy(format!("minidock-03 export {} | minidock-03 import -", record.name))

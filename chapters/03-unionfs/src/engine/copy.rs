@@ -2,7 +2,7 @@
 //! works where overlay does not; and it costs the time and the space that overlay saves.
 
 use crate::engine::pack::pack_union;
-use crate::stack::Directory;
+use crate::engine::stack::Directory;
 use crate::unpack::unpack;
 use crate::whiteout::Spelling;
 use anyhow::{Context, Result};

@@ -1,7 +1,7 @@
 //! `diff`: what a container has changed, in Docker's letters.
 
-use crate::container;
 use crate::engine::changes::{Kind, Roots};
+use crate::engine::records;
 use crate::engine::store::Store;
 use anyhow::Result;
 use console::failure::printable;
@@ -19,7 +19,7 @@ pub struct Options {
 
 /// The list.
 pub fn list(options: &Options, store: &Store) -> Result<String> {
-    let record = container::find(&store.root, &options.container)?;
+    let record = records::find(&store.root, &options.container)?;
     let own = record.directory(&store.root);
     let roots = Roots::of(&record, &own, &store.lower(&record)?, store.spelling)?;
     let line = |change: &crate::engine::changes::Change| {

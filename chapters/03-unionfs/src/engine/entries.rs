@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use console::failure::Failure;
+use kernel::Errno;
 use nix::sys::stat::{SFlag, makedev};
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
@@ -26,7 +27,8 @@ pub fn path(entry: &tar::Entry<impl Read>) -> Result<PathBuf> {
 /// If it leads out of the root, or the kernel would not take it.
 pub fn clean(name: &OsStr) -> Result<PathBuf> {
     let refused = |why: &str| {
-        let failure = Failure::new(format!("the archive has an entry {} {why}", shown(name)));
+        let failure =
+            Failure::new(format!("the archive has an entry {} {why}", shown(Path::new(name))));
         Err(failure.remedy("do not trust this archive; whoever made it has to make it anew").into())
     };
     let bytes = name.as_bytes();
@@ -86,11 +88,20 @@ pub fn device(entry: &tar::Entry<impl Read>, kind: SFlag) -> Result<u64> {
     Ok(makedev(major.into(), minor.into()))
 }
 
+/// In a user namespace nobody makes devices (mknod(2)).
+pub fn no_devices(errno: Errno) -> anyhow::Error {
+    let error = anyhow::Error::from(errno).context("mknod");
+    if errno != Errno::EPERM {
+        return error;
+    }
+    error.context(Failure::new("only root may make a device").remedy("use sudo"))
+}
+
 /// A name as it can be shown.
-pub fn shown(name: &OsStr) -> String {
-    let text = Path::new(name).display().to_string();
+pub fn shown(name: &Path) -> String {
+    let text = if name.as_os_str().is_empty() { ".".into() } else { name.display().to_string() };
     match text.char_indices().nth(200) {
-        Some((end, _)) => format!("{:?}… ({} bytes)", &text[..end], name.len()),
+        Some((end, _)) => format!("{:?}… ({} bytes)", &text[..end], name.as_os_str().len()),
         None => format!("{text:?}"),
     }
 }

@@ -1,9 +1,10 @@
 //! `export`: all that a container sees, as one archive: without layers, and without what they hide.
 
-use crate::container::{self, Driver, Record};
+use crate::container::{Driver, Record};
 use crate::engine::pack;
+use crate::engine::records;
+use crate::engine::stack::Directory;
 use crate::engine::store::Store;
-use crate::stack::Directory;
 use anyhow::{Context, Result};
 use console::failure::Failure;
 use std::fs::{self, File};
@@ -28,7 +29,7 @@ pub fn export(options: &Options, store: &Store) -> Result<()> {
         let failure = Failure::new("cowardly refusing to save to a terminal");
         return Err(failure.remedy("use the -o option, or send it elsewhere").into());
     }
-    let record = container::find(&store.root, &options.container)?;
+    let record = records::find(&store.root, &options.container)?;
     let root = Directory::root(&directories(store, &record)?, store.spelling)?;
     match &options.output {
         Some(path) => to_file(path, &root),

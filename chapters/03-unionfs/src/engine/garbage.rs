@@ -8,11 +8,12 @@ use crate::engine::names;
 use crate::engine::scratch;
 use crate::engine::store::Store;
 use crate::engine::usage;
-use crate::layer::Layers;
+use crate::layer::{GONE, Layers, PARTIAL};
 use crate::whiteout::Spelling;
 use anyhow::Result;
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Removes the layers that nobody uses, or only the image that is about to go; returns them. The
 /// caller holds the store alone.
@@ -55,6 +56,27 @@ pub fn forget_images(store: &Store) -> Result<Vec<String>> {
     layout.prepare(ingest.path())?;
     layout.write_index(ingest.path(), &index)?;
     Ok(lines)
+}
+
+impl Layers {
+    /// Removes every layer that is not used, and what is left of layers half-made or half-removed;
+    /// returns which layers, the others as paths.
+    pub fn remove_unused(&self, used: &BTreeSet<String>) -> Result<Vec<String>> {
+        let shown = |path: PathBuf| path.display().to_string();
+        let left = [PARTIAL, GONE].map(|name| scratch::remove_dead(self.path(), name));
+        let [partial, gone] = left;
+        let mut removed: Vec<String> = partial?.into_iter().chain(gone?).map(shown).collect();
+        for path in scratch::entries(self.path())? {
+            let digits = path.file_name().unwrap_or_default().to_string_lossy();
+            // What is not called like a layer is not ours.
+            let Some(chain) = Digest::of_hex(&digits) else { continue };
+            if !used.contains(&*chain) {
+                self.remove(&chain)?;
+                removed.push(chain.to_string());
+            }
+        }
+        Ok(removed)
+    }
 }
 
 /// Removes all that nobody uses, and says what.

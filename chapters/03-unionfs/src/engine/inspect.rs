@@ -1,7 +1,7 @@
 //! `inspect`: a container that runs, as chapter 02 shows it; one that does not, by its record; or an image.
 
-use crate::container;
 use crate::engine::inspect_image;
+use crate::engine::records;
 use crate::engine::store::Store;
 use anyhow::Result;
 use cgroups::engine::{find, inspect};
@@ -17,7 +17,7 @@ pub fn show(options: &Options, global: &Global) -> Result<String> {
         return inspect::show(options);
     }
     let store = Store::enter(global)?;
-    if let Ok(record) = container::find(&store.root, target) {
+    if let Ok(record) = records::find(&store.root, target) {
         let mut view = serde_json::to_value(&record)?;
         view["State"] = serde_json::to_value(record.state(&store.root)?)?;
         return shown(&view, options.format());

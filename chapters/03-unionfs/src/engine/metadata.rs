@@ -1,6 +1,6 @@
 //! What a file has besides its content: owner, mode, time of its last change, extended attributes.
 
-use crate::stack::kind;
+use crate::engine::stack::kind;
 use crate::whiteout;
 use anyhow::{Context, Result};
 use console::failure::Failure;

@@ -2,7 +2,7 @@
 //! the same files. Names come in order; owners are numbers; nothing of the moment gets in.
 
 use crate::engine::metadata::Metadata;
-use crate::stack::{self, Directory, Found, kind};
+use crate::engine::stack::{self, Directory, Found, kind};
 use crate::whiteout::{self, Spelling};
 use anyhow::{Context, Result};
 use console::failure::Failure;

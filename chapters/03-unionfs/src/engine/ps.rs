@@ -1,8 +1,9 @@
 //! `ps`: the containers that there are. Which ones run, the kernel says; what they were made from and
 //! how they ended, their records do.
 
-use crate::container::{self, Record};
+use crate::container::Record;
 use crate::engine::moment;
+use crate::engine::records;
 use crate::engine::store::Store;
 use crate::engine::words::short;
 use anyhow::Result;
@@ -60,7 +61,7 @@ const COLUMNS: [(&str, &str); 6] = [
 
 /// The list for people, or in a format.
 pub fn list(options: &Options, store: &Store) -> Result<String> {
-    let (records, errors) = container::all(&store.root)?;
+    let (records, errors) = records::all(&store.root)?;
     for error in errors {
         console::tell(&format!("{error:#}"));
     }

@@ -1,6 +1,6 @@
 //! `rm`: a container goes, with all that it has written. Its image stays.
 
-use crate::container;
+use crate::engine::records;
 use crate::engine::store::Store;
 use crate::engine::words;
 use anyhow::{Context, Result};
@@ -23,7 +23,7 @@ pub struct Options {
 /// Removes containers; returns the exit code.
 pub fn rm(options: &Options, store: &Store) -> Result<u8> {
     console::each(&options.containers, |text| {
-        let record = match container::find(&store.root, text) {
+        let record = match records::find(&store.root, text) {
             // As in Docker: what is gone is what was asked for.
             Err(error) if options.force && words::is_missing(&error) => return Ok(text.clone()),
             record => record?,

@@ -1,11 +1,11 @@
 //! `run`: chapter 02's, on an image, the lab or a directory, none of which it writes to.
 
 use crate::container::{Driver, Held, Record, State};
-use crate::engine::base::Base;
+use crate::engine::base::{Base, file_of};
 use crate::engine::moment;
+use crate::engine::stack::Directory;
 use crate::engine::store::Store;
-use crate::overlay::{Overlay, file_of};
-use crate::stack::Directory;
+use crate::overlay::Overlay;
 use anyhow::Result;
 use cgroups::cgroup::ControlGroups;
 use cgroups::engine::process_limits::ProcessLimits;

@@ -1,17 +1,18 @@
 //! Who uses what: the references that decide whether an image, a layer or a blob may go. They are
 //! read from the images and the containers' records when that is asked, and not counted anywhere.
 
-use crate::container::{self, Record};
+use crate::container::Record;
 use crate::engine::digest::Digest;
 use crate::engine::image::{Descriptor, Index};
 use crate::engine::layout::Layout;
+use crate::engine::records;
 use crate::engine::store::Store;
 use anyhow::Result;
 use std::collections::BTreeSet;
 
 /// Reads the records of all containers; and why some cannot be read. Such a container may use anything.
 pub fn containers(store: &Store) -> Result<(Vec<Record>, Vec<anyhow::Error>)> {
-    let (records, broken) = container::all(&store.root)?;
+    let (records, broken) = records::all(&store.root)?;
     let named = |error: anyhow::Error| error.context("what a container uses is not known");
     Ok((records, broken.into_iter().map(named).collect()))
 }

@@ -1,4 +1,5 @@
 use super::*;
+use std::collections::BTreeSet;
 
 fn layers() -> (tempfile::TempDir, Layers) {
     let root = tempfile::tempdir().unwrap();

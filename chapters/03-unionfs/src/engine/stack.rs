@@ -168,6 +168,14 @@ impl Directory {
         Ok(Some(here))
     }
 
+    fn directory_at(&self, names: &[OsString]) -> Result<Directory> {
+        match self.find_path(&names.iter().collect::<PathBuf>())? {
+            Some(Found::Directory(directory)) => Ok(directory),
+            // It was there a moment ago.
+            _ => Err(Errno::ENOENT).context("a directory that is changed while it is looked at"),
+        }
+    }
+
     /// What a path leads to; this is the root of the union, to whom no link and no `..` matters.
     pub fn look_up(&self, path: &Path) -> Result<Option<Found>> {
         Ok(self.follow(path)?.1)
@@ -178,19 +186,18 @@ impl Directory {
     pub fn follow(&self, path: &Path) -> Result<(PathBuf, Option<Found>)> {
         let mut ahead: VecDeque<OsString> = components(path).collect();
         let mut links = 0;
-        // The directories that lead to where we are, and their names.
-        let (mut way, mut names) = (vec![self.try_clone()?], Vec::<OsString>::new());
+        // Where we are, and its path. Of the directories that lead there none is kept open: they may be
+        // made of hundreds of layers each.
+        let (mut here, mut names) = (self.try_clone()?, Vec::<OsString>::new());
         while let Some(name) = ahead.pop_front() {
             if name == ".." {
-                if names.pop().is_some() {
-                    way.pop();
-                }
+                names.pop();
+                here = self.directory_at(&names)?;
                 continue;
             }
-            let here = way.last().expect("the root is never left");
             match here.find(&name)? {
                 Some(Found::Directory(directory)) => {
-                    way.push(directory);
+                    here = directory;
                     names.push(name);
                 }
                 Some(Found::File(file)) if kind(&file.stat) == SFlag::S_IFLNK => {
@@ -200,8 +207,8 @@ impl Directory {
                     }
                     let target = PathBuf::from(readlinkat(&file.file, "")?);
                     if target.is_absolute() {
-                        way.truncate(1);
                         names.clear();
+                        here = self.try_clone()?;
                     }
                     for name in components(&target).rev() {
                         ahead.push_front(name);
@@ -222,7 +229,6 @@ impl Directory {
                 }
             }
         }
-        let here = way.pop().expect("the root is never left");
         Ok((names.iter().collect(), Some(Found::Directory(here))))
     }
 }

@@ -1,0 +1,47 @@
+//! Overlay before Linux 6.5, which takes all layers in one line of options (mount(2)).
+
+use crate::engine::path_names::PathNames;
+use crate::engine::refuse;
+use crate::overlay::{OPTIONS, Overlay};
+use crate::whiteout::Spelling;
+use anyhow::Result;
+use kernel::{mount, namespace};
+use std::ffi::CString;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+/// mount(2) takes its options in one page, with a NUL byte at the end.
+const PAGE: usize = 4096;
+
+/// The older way: mount(2), which needs a place. In a mount namespace of our own nobody sees it, and
+/// a clone of it is detached again.
+pub(crate) fn mount_the_older_way(overlay: &Overlay) -> Result<OwnedFd> {
+    let mut names = PathNames::default();
+    let mut line = options(overlay, &mut |path| names.plain(path));
+    if line.len() >= PAGE {
+        line = options(overlay, &mut |path| names.descriptor(path));
+    }
+    if line.len() >= PAGE {
+        return Err(refuse::too_many_layers(overlay.lower.len()));
+    }
+    let place = names.short(&overlay.own);
+    namespace::enter_new_mounts()?;
+    mount::make_tree_private(c"/")?;
+    mount::mount_at(c"overlay", c"overlay", &place, &mount::option(line))?;
+    let detached = mount::clone_mount(&place)?;
+    mount::detach(&place)?;
+    Ok(detached)
+}
+
+/// All options in one line, with each path named in this way.
+fn options(overlay: &Overlay, name: &mut dyn FnMut(&Path) -> CString) -> String {
+    let mut name = |path: &Path| name(path).to_string_lossy().into_owned();
+    let lower: Vec<String> = overlay.lower.iter().map(|layer| name(layer)).collect();
+    let (upper, work) = (name(&overlay.upper()), name(&overlay.work()));
+    let mut line = format!("lowerdir={},upperdir={upper},workdir={work}", lower.join(":"));
+    for (name, value) in OPTIONS {
+        line += &format!(",{name}={value}");
+    }
+    line += if overlay.spelling() == Spelling::User { ",userxattr" } else { "" };
+    line + if overlay.thrown_away { ",volatile" } else { "" }
+}

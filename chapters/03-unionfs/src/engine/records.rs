@@ -1,0 +1,39 @@
+//! Which containers there are, and the one that somebody means.
+
+use crate::container::Record;
+use crate::engine::{files, scratch, words};
+use anyhow::Result;
+use std::path::Path;
+
+/// All containers: the records that can be read, and what is wrong with the others.
+pub fn all(root: &Path) -> Result<(Vec<Record>, Vec<anyhow::Error>)> {
+    let (mut records, mut errors) = (Vec::new(), Vec::new());
+    for directory in scratch::entries(&root.join("containers"))? {
+        match files::read_json(&directory.join("config.json")) {
+            Ok(Some(record)) => records.push(record),
+            // It is about to be made, or was killed while that was done; `clean` sees to it.
+            Ok(None) => {}
+            Err(error) => errors.push(error),
+        }
+    }
+    records.sort_by(|one: &Record, other| other.created.cmp(&one.created));
+    Ok((records, errors))
+}
+
+/// The container that is meant by a name, an id, or the beginning of one.
+///
+/// # Errors
+/// In Docker's words: no such container; several whose ids begin so.
+pub fn find(root: &Path, text: &str) -> Result<Record> {
+    let (records, errors) = all(root)?;
+    let exact = records.iter().find(|record| record.name == text || record.id == text);
+    if let Some(record) = exact {
+        return Ok(record.clone());
+    }
+    let mut begin = records.iter().filter(|r| !text.is_empty() && r.id.starts_with(text));
+    match (begin.next(), begin.next()) {
+        (Some(record), None) => Ok(record.clone()),
+        (Some(_), Some(_)) => Err(words::ambiguous(text)),
+        (None, _) => Err(words::no_such_container(text, errors)),
+    }
+}
