@@ -3,31 +3,36 @@
 
 use crate::container;
 use crate::engine::store::Store;
+use crate::engine::words::short;
 use crate::engine::{garbage, remove, scratch};
 use anyhow::Result;
 use console::options::Global;
+use kernel::Pid;
+use namespaces::engine::spaces;
 use std::path::Path;
 
 /// Cleans, and says what it did.
 pub fn clean(global: &Global) -> Result<()> {
-    let store = Store::enter(global)?;
-    console::print(containers(&store.root)?)?;
-    console::print(images(&store)?)?;
-    cgroups::engine::clean::clean(global)
+    cgroups::engine::clean::clean(global, || {
+        let store = Store::enter(global)?;
+        Ok(containers(&store.root)? + &images(&store)?)
+    })
 }
 
 /// Containers that nobody runs, with all that they have written.
 fn containers(root: &Path) -> Result<String> {
     let mut lines = String::new();
+    // A command may clean from within a container of its own, where it cannot see who holds that.
+    let here = spaces::container_of(Pid::this());
     for directory in scratch::entries(&root.join("containers"))? {
         let id = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        lines += &match container::Held::of(&directory)? {
-            Some(held) => {
-                held.remove()?;
-                format!("removed: container {}\n", crate::engine::words::short(&id))
-            }
-            None => format!("in use: container {}: left alone\n", crate::engine::words::short(&id)),
-        };
+        if here.as_ref() == Some(&id) {
+            continue;
+        }
+        if let Some(held) = container::Held::of(&directory)? {
+            held.remove()?;
+            lines += &format!("removed: container {}\n", short(&id));
+        }
     }
     for name in ["names", "containers"] {
         let directory = root.join(name);
