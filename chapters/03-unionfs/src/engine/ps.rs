@@ -70,6 +70,9 @@ pub fn list(options: &Options, store: &Store) -> Result<String> {
     let mut rows = Vec::new();
     for record in &records {
         let first = running.remove(&record.id);
+        if first.is_none() && records::remove_if_left(&record.directory(&store.root))? {
+            continue;
+        }
         let row = of_record(record, first, store, options.no_trunc)?;
         rows.extend(row.filter(|row| options.all || row.pid != 0));
     }
