@@ -14,6 +14,7 @@
 //! without a lock and without state.json was killed together with its command line.
 
 use crate::engine::{container_names, files, remove, scratch};
+use crate::whiteout::Spelling;
 use anyhow::{Context, Result};
 use kernel::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -42,6 +43,8 @@ pub struct Record {
     pub directory: Option<PathBuf>,
     /// How its root is made of them.
     pub driver: Driver,
+    /// How marks are spelled in its own layer.
+    pub spelling: Spelling,
     /// The command and its arguments.
     pub command: Vec<String>,
     /// `NAME=value`.
@@ -104,11 +107,6 @@ impl Record {
             return Err(error);
         }
         Ok(held)
-    }
-
-    /// Takes hold of it: see [`Held::of`].
-    pub fn hold(&self, root: &Path) -> Result<Option<Held>> {
-        Held::of(&self.directory(root))
     }
 
     /// How it ended; none if it never ran to its end.

@@ -12,7 +12,7 @@
 //!
 //! The host's mount table never has it, and it is gone with its last user: no kill leaves a mount.
 
-use crate::container::Driver;
+use crate::container::{Driver, Record};
 use crate::engine::older_mount::mount_the_older_way;
 use crate::engine::path_names::PathNames;
 use crate::engine::{copy, refuse};
@@ -31,16 +31,12 @@ use std::path::PathBuf;
 /// The mechanism, with what it is to put together.
 #[derive(Debug, Default, Clone)]
 pub struct Overlay {
+    /// Whose root it is; nobody's where a command joins a container that has one.
+    pub record: Option<Record>,
     /// The layers, the uppermost first.
     pub lower: Vec<PathBuf>,
     /// The container's directory, for its own layer.
     pub own: PathBuf,
-    /// Whose attributes are read.
-    pub spelling: Option<Spelling>,
-    /// Its layer is removed as soon as it ends: nothing has to reach the disk.
-    pub thrown_away: bool,
-    /// How it is done.
-    pub driver: Option<Driver>,
 }
 
 /// What we want of overlay, in mount options, and why.
@@ -58,9 +54,9 @@ pub(crate) const OPTIONS: [(&str, &str); 3] = [
 
 impl Mechanism for Overlay {
     fn prepare(&self, _config: &Config, plan: &mut Plan) -> Result<()> {
-        let Some(driver) = self.driver else { return Ok(()) };
+        let Some(record) = &self.record else { return Ok(()) };
         let (overlay, root) = (self.clone(), plan.root.clone());
-        if driver == Driver::Copy {
+        if record.driver == Driver::Copy {
             copy::plan(overlay.lower, self.own.join("fs"), self.spelling(), plan);
             return Ok(());
         }
@@ -86,7 +82,11 @@ impl Mechanism for Overlay {
 
 impl Overlay {
     pub(crate) fn spelling(&self) -> Spelling {
-        self.spelling.unwrap_or(Spelling::Trusted)
+        self.record.as_ref().map_or(Spelling::Trusted, |record| record.spelling)
+    }
+
+    pub(crate) fn is_thrown_away(&self) -> bool {
+        self.record.as_ref().is_some_and(|record| record.auto_remove)
     }
 
     pub(crate) fn upper(&self) -> PathBuf {
@@ -141,7 +141,8 @@ impl Overlay {
         if self.spelling() == Spelling::User {
             settings.push(Setting::Flag(c"userxattr"));
         }
-        if self.thrown_away {
+        // What is removed as soon as it ends does not have to reach the disk.
+        if self.is_thrown_away() {
             settings.push(Setting::Flag(c"volatile"));
         }
         mount::new_file_system_with(c"overlay", c"overlay", &settings, 0)

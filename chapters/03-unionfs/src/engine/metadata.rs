@@ -61,7 +61,11 @@ impl Metadata {
     pub fn of_entry(entry: &mut tar::Entry<impl Read>) -> Result<Metadata> {
         let header = entry.header();
         let id = |id: u64| u32::try_from(id).with_context(|| format!("{id} is no id"));
-        let (uid, gid) = (id(header.uid()?)?, id(header.gid()?)?);
+        // A field that was left empty is 0, as for tar(1).
+        let empty = |field: &[u8]| field.iter().all(|byte| matches!(byte, 0 | b' '));
+        let old = header.as_old();
+        let uid = if empty(&old.uid) { 0 } else { id(header.uid()?)? };
+        let gid = if empty(&old.gid) { 0 } else { id(header.gid()?)? };
         let mode = header.mode()? & 0o7777;
         let seconds = i64::try_from(header.mtime()?).context("a time")?;
         let mut metadata =

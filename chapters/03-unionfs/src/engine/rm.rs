@@ -1,5 +1,6 @@
 //! `rm`: a container goes, with all that it has written. Its image stays.
 
+use crate::container::Held;
 use crate::engine::records;
 use crate::engine::store::Store;
 use crate::engine::words;
@@ -30,7 +31,7 @@ pub fn rm(options: &Options, store: &Store) -> Result<u8> {
         };
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(held) = record.hold(&store.root)? {
+            if let Some(held) = Held::of(&record.directory(&store.root))? {
                 held.remove()?;
                 return Ok(text.clone());
             }
