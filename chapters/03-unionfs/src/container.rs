@@ -103,7 +103,7 @@ impl Record {
             if self.name == self.id { Ok(()) } else { container_names::take(root, self) }
         });
         if let Err(error) = written {
-            held.remove()?;
+            held.remove(Some(self))?;
             return Err(error);
         }
         Ok(held)
@@ -138,14 +138,11 @@ impl Held {
     }
 
     /// Removes it with its layer; its name is free after that.
-    pub fn remove(self) -> Result<()> {
-        // Of a damaged record no name is known. Its link leads nowhere then, and is in nobody's way.
-        let record: Option<Record> =
-            files::read_json(&self.directory.join("config.json")).ok().flatten();
+    pub fn remove(self, record: Option<&Record>) -> Result<()> {
         remove::tree(&self.directory)?;
         let root = self.directory.ancestors().nth(2).context("it lies in containers")?;
         if let Some(record) = record.filter(|record| record.name != record.id) {
-            container_names::free(root, &record)?;
+            container_names::free(root, record)?;
         }
         drop(self.lock);
         Ok(())

@@ -22,8 +22,10 @@ use kernel::Errno;
 use kernel::mount::{self, Setting};
 use namespaces::config::Config;
 use namespaces::plan::{Mechanism, Phase, Plan};
+use nix::sys::stat::stat;
 use std::ffi::CString;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
@@ -97,23 +99,20 @@ impl Overlay {
         self.own.join("work")
     }
 
-    /// A container that is started again has its upper already.
     fn make_upper(&self) -> Result<()> {
-        let upper = self.upper();
-        if upper.exists() {
-            return Ok(());
-        }
-        let lowest = self.lower.first().context("a root has a layer")?;
-        let below = nix::sys::stat::stat(lowest)
-            .with_context(|| format!("the layer {}", lowest.display()))?;
-        fs::create_dir(&upper)
-            .and_then(|()| chown(&upper, Some(below.st_uid), Some(below.st_gid)))
+        let (upper, uppermost) = (self.upper(), self.lower.first().context("a root has a layer")?);
+        let below = stat(uppermost).with_context(|| format!("layer {}", uppermost.display()))?;
+        let make = || -> std::io::Result<()> {
+            match fs::create_dir(self.work()).and_then(|()| fs::create_dir(&upper)) {
+                // Of a container that is started again.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
+                made => made?,
+            }
+            chown(&upper, Some(below.st_uid), Some(below.st_gid))?;
             // Not less, also where the mask of the caller is strict.
-            .and_then(|()| {
-                fs::set_permissions(&upper, fs::Permissions::from_mode(below.st_mode & 0o7777))
-            })
-            .and_then(|()| fs::create_dir(self.work()))
-            .with_context(|| upper.display().to_string())
+            fs::set_permissions(&upper, Permissions::from_mode(below.st_mode & 0o7777))
+        };
+        make().with_context(|| upper.display().to_string())
     }
 
     // LAB 03.1 overlay: make one detached file system of the layers and the container's own

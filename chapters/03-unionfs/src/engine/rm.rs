@@ -32,7 +32,7 @@ pub fn rm(options: &Options, store: &Store) -> Result<u8> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(held) = Held::of(&record.directory(&store.root))? {
-                held.remove()?;
+                held.remove(Some(&record))?;
                 return Ok(text.clone());
             }
             if !record.directory(&store.root).exists() {

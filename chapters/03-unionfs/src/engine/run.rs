@@ -122,7 +122,7 @@ fn keep_or_remove(held: Held, record: &Record, ended: &Result<Exit>) -> Result<(
         }
     };
     if record.auto_remove || code == OURS && ended.is_err() {
-        return held.remove();
+        return held.remove(Some(record));
     }
     held.finish(&State { exit_code: code, finished_at: moment::now() })
 }
