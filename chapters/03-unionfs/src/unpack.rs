@@ -4,7 +4,8 @@
 //! an open directory of this layer and one name in it.
 
 use crate::engine::bounded::{Bounded, Limit};
-use crate::engine::metadata::{Metadata, is_directory, kind_of, set_time};
+use crate::engine::extensions::Extensions;
+use crate::engine::metadata::{Metadata, is_directory, kind_of};
 use crate::engine::stack::{Directory, Found};
 use crate::engine::{content, entries, remove};
 use crate::whiteout::{self, Mark, Spelling};
@@ -54,11 +55,12 @@ pub fn unpack(
         spelling,
         times: BTreeMap::new(),
         parent: None,
+        extensions: Extensions::default(),
         unpacked: Unpacked::default(),
     };
     let mut archive = tar::Archive::new(archive);
     layer.entries(&mut archive, &limit)?;
-    limit.content();
+    limit.content()?;
     // Whoever takes a digest takes it of the whole, and what comes after the end belongs to that.
     io::copy(&mut archive.into_inner(), &mut io::sink()).context("the end of the archive")?;
     layer.set_times()?;
@@ -67,13 +69,15 @@ pub fn unpack(
 
 /// A layer that is being made.
 pub(crate) struct Layer<'a> {
-    top: Rc<OwnedFd>,
+    pub(crate) top: Rc<OwnedFd>,
     pub(crate) below: &'a Directory,
     spelling: Spelling,
     /// Set at the end: what is made in a directory changes its time.
-    times: BTreeMap<PathBuf, TimeSpec>,
+    pub(crate) times: BTreeMap<PathBuf, TimeSpec>,
     /// The directory of the last entry: the next one is most likely in it, too.
     parent: Option<(PathBuf, Place)>,
+    /// Of the last entry.
+    extensions: Extensions,
     pub(crate) unpacked: Unpacked,
 }
 
@@ -91,10 +95,13 @@ impl Layer<'_> {
             limit.headers();
             let Some(entry) = all.next() else { return Ok(()) };
             let mut entry = entry.context("the archive is damaged")?;
-            limit.content();
-            let path = entries::path(&entry)?;
+            self.extensions = limit.content()?;
+            let path = entries::path(&entry, &self.extensions)?;
             let shown = || entries::shown(&path);
-            self.entry(&mut entry, &path).with_context(shown)?;
+            // What is about all entries, git's commit for one, is nothing that a layer keeps.
+            if !entry.header().entry_type().is_pax_global_extensions() {
+                self.entry(&mut entry, &path).with_context(shown)?;
+            }
             // Only a plain file cannot change where a path leads.
             if !entry.header().entry_type().is_file() {
                 self.parent = None;
@@ -109,7 +116,7 @@ impl Layer<'_> {
         let Some(name) = path.file_name() else {
             // The root itself: only a directory can be that.
             ensure!(kind_of(entry)? == SFlag::S_IFDIR, "the root can only be a directory");
-            let metadata = Metadata::of_entry(entry)?;
+            let metadata = Metadata::of_entry(entry, &self.extensions)?;
             self.times.insert(PathBuf::new(), metadata.mtime);
             return metadata.apply(&self.top, OsStr::new("."), SFlag::S_IFDIR);
         };
@@ -118,11 +125,12 @@ impl Layer<'_> {
             Some(Mark::AllGone) => self.hide_all(&place),
             Some(Mark::Gone(name)) => self.hide(&place, name),
             None if entry.header().entry_type().is_hard_link() => {
-                let target = entries::target(entry)?.context("a hard link to nothing")?;
+                let target =
+                    entries::target(entry, &self.extensions)?.context("a hard link to nothing")?;
                 self.hard_link(&place, name, &entries::clean(&target)?)
             }
             None => {
-                let metadata = Metadata::of_entry(entry)?;
+                let metadata = Metadata::of_entry(entry, &self.extensions)?;
                 let newest = &mut self.unpacked.newest;
                 *newest = (*newest).max(Some(metadata.mtime.tv_sec()));
                 self.file(&place, name, entry, &metadata)
@@ -146,7 +154,8 @@ impl Layer<'_> {
         match kind {
             SFlag::S_IFREG => self.unpacked.size += content::unpack(entry, at, name)?,
             SFlag::S_IFLNK => {
-                let target = entries::target(entry)?.context("a link to nothing")?;
+                let target =
+                    entries::target(entry, &self.extensions)?.context("a link to nothing")?;
                 symlinkat(target.as_os_str(), at, name)?;
             }
             kind => {
@@ -173,6 +182,8 @@ impl Layer<'_> {
             below = if let Some(Found::Directory(found)) = found { Some(found) } else { None };
             place = match self.look(&place, name)? {
                 Some(stat) if is_directory(&stat) => place.enter(name)?,
+                // A file is no way to anything; a mark says that nothing is there.
+                Some(stat) if !whiteout::is_device(&stat) => Err(Errno::ENOTDIR)?,
                 hidden => {
                     let metadata = match &below {
                         // As it is below: a directory is what its uppermost one is.
@@ -246,26 +257,10 @@ impl Layer<'_> {
         }
         Ok(())
     }
-
-    /// The deepest first: setting one's time changes no other's.
-    fn set_times(&mut self) -> Result<()> {
-        'directories: for (path, time) in self.times.iter().rev() {
-            let mut place = Place { path: PathBuf::new(), directory: self.top.clone() };
-            for name in path {
-                place = match self.look(&place, name)? {
-                    Some(stat) if is_directory(&stat) => place.enter(name)?,
-                    // A later entry has put something else in its place.
-                    _ => continue 'directories,
-                };
-            }
-            set_time(&place.directory, OsStr::new("."), *time)?;
-        }
-        Ok(())
-    }
 }
 
 impl Place {
-    fn enter(&self, name: &OsStr) -> Result<Place> {
+    pub(crate) fn enter(&self, name: &OsStr) -> Result<Place> {
         let directory = openat(&self.directory, name, DIRECTORY, Mode::empty())?;
         Ok(Place { path: self.path.join(name), directory: Rc::new(directory) })
     }

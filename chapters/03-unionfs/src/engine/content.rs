@@ -12,10 +12,18 @@ use std::os::fd::AsFd;
 
 /// So much is looked at for being zero: less would make files of many pieces.
 const BLOCK: usize = 64 << 10;
+const ZEROS: &[u8] = &[0; BLOCK];
+
+/// A sparse file takes no room in an archive, and time to unpack. This is a lastlog of all user ids.
+const LARGEST_SPARSE: u64 = 2 << 40;
 
 /// Unpacks an entry of an archive; returns its size.
 pub fn unpack(entry: &mut tar::Entry<impl Read>, at: impl AsFd, name: &OsStr) -> Result<u64> {
     let size = entry.size();
+    if entry.header().entry_type().is_gnu_sparse() && size > LARGEST_SPARSE {
+        let words = format!("a sparse file of {} TiB: all of it would have to be read", size >> 40);
+        return Err(Failure::new(words).remedy("make the archive anew, without it").into());
+    }
     let copied = copy(entry, at, name)?;
     if copied < size {
         let words = format!("the archive ends in the middle of it, after {copied} of {size} bytes");
@@ -37,7 +45,7 @@ pub fn copy(from: &mut impl Read, at: impl AsFd, name: &OsStr) -> Result<u64> {
         if length == 0 {
             break;
         }
-        ends_in_hole = length == BLOCK && block.iter().all(|byte| *byte == 0);
+        ends_in_hole = block[..length] == ZEROS[..];
         if ends_in_hole {
             file.seek(SeekFrom::Current(length as i64)).context("seek")?;
         } else {

@@ -1,5 +1,6 @@
 //! What an entry of an archive says about itself, checked: names, targets of links, devices.
 
+use crate::engine::extensions::Extensions;
 use anyhow::{Context, Result};
 use console::failure::Failure;
 use kernel::Errno;
@@ -16,8 +17,11 @@ const LONGEST_PATH: usize = 4096;
 const LONGEST_NAME: usize = 255;
 
 /// Where an entry goes: relative to the root of the layer, and nowhere else.
-pub fn path(entry: &tar::Entry<impl Read>) -> Result<PathBuf> {
-    clean(OsStr::from_bytes(&entry.path_bytes()))
+pub fn path(entry: &tar::Entry<impl Read>, extensions: &Extensions) -> Result<PathBuf> {
+    match extensions.get("path") {
+        Some(path) => clean(OsStr::from_bytes(path)),
+        None => clean(OsStr::from_bytes(&entry.path_bytes())),
+    }
 }
 
 /// The same for any name in an archive. `.` and empty parts fall away, `..` takes the part before it
@@ -57,9 +61,11 @@ pub fn clean(name: &OsStr) -> Result<PathBuf> {
 }
 
 /// Where a link leads, as it stands there.
-pub fn target(entry: &tar::Entry<impl Read>) -> Result<Option<OsString>> {
-    let Some(target) = entry.link_name_bytes() else { return Ok(None) };
-    let target = target.into_owned();
+pub fn target(entry: &tar::Entry<impl Read>, extensions: &Extensions) -> Result<Option<OsString>> {
+    let target = match extensions.get("linkpath") {
+        Some(target) => target.to_vec(),
+        None => entry.link_name_bytes().unwrap_or_default().into_owned(),
+    };
     if target.is_empty() {
         return Ok(None);
     }

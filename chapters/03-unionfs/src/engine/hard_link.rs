@@ -5,6 +5,7 @@ use crate::engine::metadata::{Metadata, is_directory};
 use crate::engine::stack::{File, Found, kind};
 use crate::engine::{content, entries};
 use crate::unpack::{Layer, Place};
+use crate::whiteout;
 use anyhow::{Context, Result};
 use console::failure::Failure;
 use nix::fcntl::AtFlags;
@@ -29,7 +30,7 @@ impl Layer<'_> {
             Some(stat) if is_directory(&stat) => {
                 return Err(Failure::new(format!("a hard link to {shown}, a directory")).into());
             }
-            Some(stat) if kind(&stat) != SFlag::S_IFCHR || stat.st_rdev != 0 => {}
+            Some(stat) if !whiteout::is_device(&stat) => {}
             // Of a layer below: it is copied up, as the kernel would do it.
             None => match self.below.find_path(&to.path.join(last))? {
                 Some(Found::File(file)) => self.copy_up(&to, last, &file)?,

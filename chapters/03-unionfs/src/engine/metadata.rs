@@ -1,8 +1,9 @@
 //! What a file has besides its content: owner, mode, time of its last change, extended attributes.
 
+use crate::engine::extensions::Extensions;
 use crate::engine::stack::kind;
 use crate::whiteout;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use console::failure::Failure;
 use kernel::{Errno, xattr};
 use nix::fcntl::{AtFlags, OFlag, openat};
@@ -14,7 +15,7 @@ use std::io::Read;
 use std::os::fd::AsFd;
 
 /// What the names of attributes begin with in the extended headers of an archive.
-const IN_ARCHIVES: &str = "SCHILY.xattr.";
+const IN_ARCHIVES: &[u8] = b"SCHILY.xattr.";
 
 /// All of it.
 #[derive(Debug, Clone)]
@@ -58,34 +59,43 @@ impl Metadata {
     }
 
     /// An archive entry's.
-    pub fn of_entry(entry: &mut tar::Entry<impl Read>) -> Result<Metadata> {
+    pub fn of_entry(entry: &tar::Entry<impl Read>, extensions: &Extensions) -> Result<Metadata> {
         let header = entry.header();
-        let id = |id: u64| u32::try_from(id).with_context(|| format!("{id} is no id"));
         // A field that was left empty is 0, as for tar(1).
         let empty = |field: &[u8]| field.iter().all(|byte| matches!(byte, 0 | b' '));
+        let id = |key: &str, field: &[u8], number: std::io::Result<u64>| -> Result<u32> {
+            let id = match extensions.number(key)? {
+                Some(id) => id,
+                None if empty(field) => 0,
+                None => number?,
+            };
+            u32::try_from(id).with_context(|| format!("{id} is no id"))
+        };
         let old = header.as_old();
-        let uid = if empty(&old.uid) { 0 } else { id(header.uid()?)? };
-        let gid = if empty(&old.gid) { 0 } else { id(header.gid()?)? };
+        let uid = id("uid", &old.uid, header.uid())?;
+        let gid = id("gid", &old.gid, header.gid())?;
         let mode = header.mode()? & 0o7777;
-        let seconds = i64::try_from(header.mtime()?).context("a time")?;
-        let mut metadata =
-            Metadata { uid, gid, mode, mtime: TimeSpec::new(seconds, 0), xattrs: Vec::new() };
-        for extension in entry.pax_extensions()?.into_iter().flatten() {
-            let extension = extension?;
-            let key = String::from_utf8_lossy(extension.key_bytes()).into_owned();
-            if key == "mtime" {
-                metadata.mtime = time(extension.value().context("a time")?)?;
-            } else if let Some(name) = key.strip_prefix(IN_ARCHIVES) {
+        let mtime = match extensions.get("mtime") {
+            Some(text) => time(&String::from_utf8_lossy(text))?,
+            None => TimeSpec::new(i64::try_from(header.mtime()?).context("a time")?, 0),
+        };
+        // The library looks for it in its own way. If it has overlooked it, the rest is no archive.
+        if let Some(size) = extensions.number("size")? {
+            ensure!(size == entry.size(), "two sizes, {size} and {}", entry.size());
+        }
+        let mut xattrs = Vec::new();
+        for (key, value) in extensions.iter() {
+            if let Some(name) = key.strip_prefix(IN_ARCHIVES) {
                 let name = CString::new(name).context("an attribute's name")?;
                 if !whiteout::is_overlays(&name) {
-                    metadata.xattrs.push((name, extension.value_bytes().to_vec()));
+                    xattrs.push((name, value.to_vec()));
                 }
-            } else if key.starts_with("GNU.sparse.") {
+            } else if key.starts_with(b"GNU.sparse.") {
                 let failure = Failure::new("a sparse file in a form that is not known here");
                 return Err(failure.remedy("make the archive with tar --format=gnu").into());
             }
         }
-        Ok(metadata)
+        Ok(Metadata { uid, gid, mode, mtime, xattrs })
     }
 
     /// Gives it to a name in a directory that nobody else writes to. A directory's time is set later:

@@ -14,9 +14,11 @@ pub mod content;
 pub mod copy;
 pub mod diff;
 pub mod digest;
+pub mod directory_times;
 pub mod entries;
 pub mod epoch;
 pub mod export;
+pub mod extensions;
 pub mod files;
 
 pub mod garbage;
