@@ -71,7 +71,7 @@ fn main() -> ExitCode {
             Command::Inspect(options) => console::print(spaces::show(&options)?)?,
             Command::Ns(options) => console::print(spaces::table(&options)?)?,
             Command::Doctor(options) => return doctor::run(options, &global),
-            Command::Clean => clean::clean(&global, String::new())?,
+            Command::Clean => clean::clean(&global, String::new(), || Ok(String::new()))?,
             Command::Completion { shell } => console::complete::<CommandLine>(PROGRAM, shell)?,
         }
         Ok(0)

@@ -107,7 +107,7 @@ fn main() -> ExitCode {
             Command::Inspect(Deferred(options)) => console::print(inspect::show(&options)?)?,
             Command::Ns(Deferred(options)) => console::print(spaces::table(&options)?)?,
             Command::Doctor(Deferred(options)) => return doctor::run(*options, &global),
-            Command::Clean => clean::clean(&global)?,
+            Command::Clean => clean::clean(&global, || Ok(String::new()))?,
             Command::Completion { shell } => console::complete::<CommandLine>(PROGRAM, shell)?,
         }
         Ok(0)

@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use anyhow::{Context, Result};
+use std::cell::OnceCell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
@@ -46,6 +47,10 @@ pub struct Global {
     #[arg(long, global = true, value_name = "step", num_args = 0..=1, require_equals = true,
           default_missing_value = "all")]
     explain: Option<Explain>,
+
+    /// Found out once: in the lab box everybody is root.
+    #[arg(skip)]
+    data: OnceCell<PathBuf>,
 }
 
 #[derive(clap::ValueEnum, Debug, Clone, Copy, PartialEq)]
@@ -59,6 +64,14 @@ impl Global {
     /// The directory that minidock keeps its files in: the one that was asked for, the system's
     /// for root, otherwise the user's own (XDG Base Directory Specification).
     pub fn data_directory(&self) -> Result<PathBuf> {
+        if let Some(data) = self.data.get() {
+            return Ok(data.clone());
+        }
+        let data = self.find_data_directory()?;
+        Ok(self.data.get_or_init(|| data).clone())
+    }
+
+    fn find_data_directory(&self) -> Result<PathBuf> {
         if let Some(root) = self.root.as_ref().filter(|root| !root.as_os_str().is_empty()) {
             return std::path::absolute(root).context("--root");
         }

@@ -88,7 +88,9 @@ mod tests {
             done => {
                 done.unwrap();
                 set(&open, c"user.a", b"1").unwrap();
-                assert_eq!(get(&open, c"user.long"), Ok(Some(long)));
+                assert_eq!(get(&open, c"user.long"), Ok(Some(long.clone())));
+                // A descriptor that is given away stays open for as long as it is needed.
+                assert_eq!(get(open.try_clone().unwrap(), c"user.long"), Ok(Some(long)));
                 assert_eq!(list(&open).unwrap(), [c"user.a", c"user.long"].map(CString::from));
                 remove(&open, c"user.a").unwrap();
                 assert_eq!(get(&open, c"user.a"), Ok(None));

@@ -10,22 +10,25 @@ use kernel::{Pid, process};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Cleans, and says what it did, after what others have said that they did.
-pub fn clean(global: &Global, said: String) -> Result<()> {
+/// Cleans, and says what it did, after what others have said that they did. What a later chapter has to
+/// remove, it does once no container is left that nobody waits for, and before the labs go.
+pub fn clean(global: &Global, said: String, later: impl FnOnce() -> Result<String>) -> Result<()> {
     let ended = said + &end_containers()?;
     let data = global.data_directory()?;
+    let mut lines = ended + &later()?;
     if data.join("lab").exists() {
-        console::print(ended)?;
         // Users of a lab box may own files in a lab, which only root in such a box can remove.
+        console::print(std::mem::take(&mut lines))?;
         labbox::enter_unless_root(global.rootless, false)?;
-        let removed = remove_labs(&data)?;
-        if global.has_default_directory() {
-            // It stays if something is in it.
-            let _emptied = std::fs::remove_dir(&data);
-        }
-        return console::print(removed);
+        lines = remove_labs(&data)?;
+    } else if lines.is_empty() {
+        lines = "nothing to clean\n".into();
     }
-    console::print(if ended.is_empty() { "nothing to clean\n".into() } else { ended })
+    if global.has_default_directory() {
+        // It stays if something is in it.
+        let _emptied = std::fs::remove_dir(&data);
+    }
+    console::print(lines)
 }
 
 fn end_containers() -> Result<String> {

@@ -15,13 +15,17 @@ use nix::unistd::{Uid, User, getegid, geteuid};
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// Whether this process is in a box: there is none in a box.
+static INSIDE: AtomicBool = AtomicBool::new(false);
 
 /// Returns in a process that is root in a box, or at once if this one is root already. The process
 /// that called stays outside: it passes signals on and ends with the other's exit code.
 /// With `terminal`, the process in the box makes ours raw; nobody in there survives the box, so
 /// that its keeper has to be out here.
 pub fn enter_unless_root(wanted: bool, terminal: bool) -> Result<()> {
-    if geteuid().is_root() && !wanted {
+    if geteuid().is_root() && !wanted || INSIDE.load(Relaxed) {
         return Ok(());
     }
     kernel::explain::heading(
@@ -60,6 +64,7 @@ pub fn enter_unless_root(wanted: bool, terminal: bool) -> Result<()> {
                 "the box begins with a copy of the host's mount tree; nothing is to flow back",
             );
             mount::make_tree_private(c"/").map_err(|error| forbidden(error.into()))?;
+            INSIDE.store(true, Relaxed);
             Ok(())
         }
     }

@@ -109,6 +109,10 @@ fn a_mount_point_that_leads_outside() {
 
 #[test]
 fn a_root_without_mount_points_that_cannot_be_written() {
+    // From chapter 03 on a container makes them in a layer of its own.
+    if std::env::var_os("MINIDOCK_BIN_01").is_some() {
+        return;
+    }
     let root = RootDir::new();
     let script = r#"mount --bind "$1" "$1"; mount -o remount,bind,ro "$1"; exec "$MINIDOCK" run "$1" /probe true"#;
     let session = on_outer_host(script, &root.at("/probe")).arg(root.path()).run();

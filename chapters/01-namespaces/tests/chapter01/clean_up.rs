@@ -27,25 +27,29 @@ fn many_containers_leave_nothing() {
                 while read line; do echo "mount $line"; done < /proc/self/mountinfo
                 for file in "$MINIDOCK_ROOT"/* "$MINIDOCK_ROOT"/*/* "$TMPDIR"/* "$XDG_RUNTIME_DIR"/*; do echo file $file; done
             }
+            "$MINIDOCK" run --rm lab /probe true
             left > "$TMPDIR.before"
             limit 250
-            i=0; while [ $i -lt 500 ]; do "$MINIDOCK" run lab /probe true; i=$((i+1)); done
+            i=0; while [ $i -lt 500 ]; do "$MINIDOCK" run --rm lab /probe true; i=$((i+1)); done
             echo 500 in a row
             limit 5000
             all=""
-            i=0; while [ $i -lt 100 ]; do "$MINIDOCK" run lab /probe exit 3 & all="$all $!"; i=$((i+1)); done
+            i=0; while [ $i -lt 100 ]; do "$MINIDOCK" run --rm lab /probe exit 3 & all="$all $!"; i=$((i+1)); done
             for one in $all; do code=0; wait $one || code=$?; test $code = 3 || echo exit code $code; done
             echo 100 at once
             # The kernel takes network namespaces apart when it finds the time.
             limit 30
-            i=0; until "$MINIDOCK" run lab /probe true; do i=$((i+1)); test $i -lt 100; sleep 0.1; done
+            i=0; until "$MINIDOCK" run --rm lab /probe true; do i=$((i+1)); test $i -lt 100; sleep 0.1; done
             left > "$TMPDIR.after"
         '"#;
     let scratch = testkit::scratch();
     for name in ["tmp", "run"] {
         fs::create_dir(scratch.path().join(name)).unwrap();
     }
+    // Other tests keep containers in the state that all share.
+    let state = testkit::fresh_root();
     on_outer_host(script, &root.at("/probe"))
+        .env("MINIDOCK_ROOT", state.path())
         .env("TMPDIR", scratch.path().join("tmp"))
         .env("XDG_RUNTIME_DIR", scratch.path().join("run"))
         .patience(Duration::from_secs(180))
@@ -135,7 +139,7 @@ fn clean_removes_the_lab_and_says_so() {
 #[test]
 fn clean_spares_a_container_that_runs_and_says_so() {
     let state = testkit::fresh_root();
-    let container = minidock("run -i lab sh -c")
+    let container = minidock("run -i --rm lab sh -c")
         .arg("echo ready; read line; /probe exit 5")
         .state(state.path())
         .open_stdin();

@@ -39,10 +39,10 @@ impl Done {
     }
 }
 
-/// Cleans, and says what it did.
-pub fn clean(global: &Global) -> Result<()> {
+/// Cleans, and says what it did; `later` as in chapter 01.
+pub fn clean(global: &Global, later: impl FnOnce() -> Result<String>) -> Result<()> {
     let Done { lines, failed } = remove_groups()?;
-    namespaces::engine::clean::clean(global, lines)?;
+    namespaces::engine::clean::clean(global, lines, later)?;
     if failed == 0 {
         return Ok(());
     }

@@ -157,6 +157,6 @@ fn a_group_that_stays_busy_is_named_and_who_is_in_it() {
     std::fs::remove_dir(&held).unwrap();
     session.stderr_contains("is still busy").stderr_contains(&pid);
     session.stderr_contains("\n  try: ");
-    minidock("run --name").arg(&name).words("lab true").run().success();
+    minidock("run --rm --name").arg(&name).words("lab true").run().success();
     crate::has_left_nothing(&name);
 }

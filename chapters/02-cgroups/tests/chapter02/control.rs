@@ -64,7 +64,7 @@ fn a_signal_goes_to_the_first_process() {
         return;
     }
     let name = random_token();
-    let run = minidock("run --name").arg(&name).words("lab /probe signals").spawn();
+    let run = minidock("run --rm --name").arg(&name).words("lab /probe signals").spawn();
     run.wait_for_line("ready");
     for (option, signal) in [("-s USR1", "USR1"), ("--signal=SIGUSR2", "USR2"), ("-s 1", "HUP")] {
         minidock("kill").words(option).arg(&name).run().success().stdout(&format!("{name}\n"));

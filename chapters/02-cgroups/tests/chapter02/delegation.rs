@@ -84,7 +84,7 @@ fn a_user_limits_in_the_part_that_was_delegated() {
     }
     let part = Part::new(&["leaf"]).with("+memory +pids").given_to(STRANGER, "");
     let (user, name) = (Stranger::new(), random_token());
-    let run = user.run(&format!("run --name {name} -m 40m --pids-limit 50 lab sh -c"));
+    let run = user.run(&format!("run --rm --name {name} -m 40m --pids-limit 50 lab sh -c"));
     let run = part.start("leaf", run.arg("echo ready; exec sleep 600")).spawn();
     run.wait_for_line("ready");
     let pid = run.container_pid();
@@ -115,7 +115,7 @@ fn a_user_without_one_is_told_which_limits_cannot_be_kept() {
     let session = user.run("run -m 40m --pids-limit 50 lab /probe exit 3").run();
     session.code(125).stdout("").stderr_contains("--memory").stderr_contains("--pids-limit");
     session.stderr_contains("\n  try: ").stderr_contains("Delegate");
-    user.run("run --name some lab true").run().code(125).stderr_contains("--name");
+    user.run("run --rm --name some lab true").run().code(125).stderr_contains("--name");
 }
 
 #[test]
@@ -182,12 +182,12 @@ fn a_name_is_taken_once_in_the_whole_tree() {
         return;
     }
     let (part, name) = (Part::new(&["one/own", "other/own"]), random_token());
-    let run = minidock("run --name").arg(&name).words("lab sh -c");
+    let run = minidock("run --rm --name").arg(&name).words("lab sh -c");
     let run = run.arg("echo ready; exec sleep 600");
     let one = part.start("one/own", run).spawn();
     one.wait_for_line("ready");
     let pid = one.container_pid();
-    let second = minidock("run --name").arg(&name).words("lab true");
+    let second = minidock("run --rm --name").arg(&name).words("lab true");
     let second = part.start("other/own", second).run();
     second.code(125).stdout("").stderr_contains(&name).stderr_contains("\n  try: ");
     assert!(testkit::host::is_alive(pid), "who was there goes on");
@@ -259,7 +259,7 @@ fn two_sessions_have_containers_of_their_own() {
     let name = random_token();
     // The same name twice: each session has a tree of its own.
     for part in [&one, &two] {
-        let run = minidock("run --name").arg(&name).words("lab /probe cat /proc/self/cgroup");
+        let run = minidock("run --rm --name").arg(&name).words("lab /probe cat /proc/self/cgroup");
         part.start("leaf", run).run().success().stdout("0::/\n");
     }
     crate::has_left_nothing(&name);

@@ -44,7 +44,7 @@ fn it_is_killed_at_any_moment_and_nothing_is_left() {
     let (token, mut names) = (random_token(), Vec::new());
     for _ in 0..30 {
         let name = random_token();
-        let run = minidock("run --name").arg(&name).words("--pid host -m 64m lab");
+        let run = minidock("run --rm --name").arg(&name).words("--pid host -m 64m lab");
         let run = run.sh("sleep 600; :").arg(&token).spawn();
         // From before the first call to well after the exec.
         std::thread::sleep(std::time::Duration::from_micros(crate::random(0, 25_000)));
@@ -60,7 +60,7 @@ fn it_is_killed_at_any_moment_and_nothing_is_left() {
             };
             cgroup::named(&name).iter().all(|group| processes(group).is_empty()).then_some(())
         });
-        minidock("run --name").arg(&name).words("lab true").run().success();
+        minidock("run --rm --name").arg(&name).words("lab true").run().success();
         has_left_nothing(&name);
     }
 }
@@ -81,7 +81,7 @@ fn who_gets_away_from_its_parent_does_not_get_away() {
         let token = random_token();
         let script = format!("{}\nread go; exit 5", escape.replace("TOKEN", &token));
         let name = random_token();
-        let run = minidock("run -i --name").arg(&name).words(options).arg("lab");
+        let run = minidock("run -i --rm --name").arg(&name).words(options).arg("lab");
         let mut run = run.sh(&script).open_stdin().spawn();
         // The escaped one's sleep, whichever way it took.
         wait_for(escape, || {

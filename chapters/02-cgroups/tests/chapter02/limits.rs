@@ -89,12 +89,12 @@ fn a_limit_is_gone_with_its_container() {
     }
     let name = testkit::random_token();
     for options in ["-m 48m", "--pids-limit 31", ""] {
-        let run = minidock("run --name").arg(&name).words(options);
+        let run = minidock("run --rm --name").arg(&name).words(options);
         run.words("lab /probe exit 3").run().code(3).stdout("").stderr("");
         has_left_nothing(&name);
     }
     // The same name may be used again, and what it was limited to before is forgotten.
-    let run = minidock("run --name").arg(&name);
+    let run = minidock("run --rm --name").arg(&name);
     run.words("lab cat /proc/self/cgroup").run().success().stdout_contains(":/\n");
 }
 

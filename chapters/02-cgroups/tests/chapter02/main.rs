@@ -58,7 +58,7 @@ struct Container {
 /// `minidock-02 run --name NAME OPTIONS lab sh -c SCRIPT`, once the script has begun.
 fn container(options: &str, script: &str) -> Container {
     let name = random_token();
-    let run = minidock("run --name").arg(&name).words(options).arg("lab");
+    let run = minidock("run --rm --name").arg(&name).words(options).arg("lab");
     let running = run.sh(&format!("echo ready; {script}")).spawn();
     running.wait_for_line("ready");
     let pid = running.container_pid();

@@ -12,7 +12,7 @@ fn a_name_is_taken_once() {
         return;
     }
     let one = container("", SLEEP);
-    let second = minidock("run --name").arg(&one.name).words("lab /probe exit 3").run();
+    let second = minidock("run --rm --name").arg(&one.name).words("lab /probe exit 3").run();
     second.code(125).stdout("").stderr_contains(&one.name).stderr_contains("\n  try: ");
     // Who was refused has taken nothing away.
     assert!(testkit::host::is_alive(one.pid));
@@ -44,7 +44,7 @@ fn of_ten_at_once_one_wins() {
     for _ in 0..3 {
         let name = random_token();
         let start = || {
-            let run = minidock("run -i --name").arg(&name).words("lab sh -c");
+            let run = minidock("run -i --rm --name").arg(&name).words("lab sh -c");
             run.arg("echo won; read line; exit 3").open_stdin().spawn()
         };
         let mut ten: Vec<_> = (0..10).map(|_| start()).collect();
@@ -75,7 +75,7 @@ fn a_name_is_free_after_the_end() {
     }
     let name = random_token();
     for code in [0, 1, 7] {
-        let run = minidock("run --name").arg(&name).words("lab /probe exit");
+        let run = minidock("run --rm --name").arg(&name).words("lab /probe exit");
         run.arg(code.to_string()).run().code(code);
         has_left_nothing(&name);
     }
@@ -83,7 +83,7 @@ fn a_name_is_free_after_the_end() {
     let name = one.name.clone();
     drop(one);
     leaves_nothing(&name);
-    minidock("run --name").arg(&name).words("lab true").run().success();
+    minidock("run --rm --name").arg(&name).words("lab true").run().success();
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_group_that_nobody_minds_is_taken_over() {
     for directory in &left {
         std::fs::create_dir(directory).unwrap();
     }
-    minidock("run --pids-limit 77 --name").arg(&name).words("lab /probe exit 4").run().code(4);
+    minidock("run --rm --pids-limit 77 --name").arg(&name).words("lab /probe exit 4").run().code(4);
     has_left_nothing(&name);
     assert!(!cgroup::named(&one.name).is_empty());
 }

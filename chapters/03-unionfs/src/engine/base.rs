@@ -3,14 +3,14 @@
 use crate::engine::assemble;
 use crate::engine::image::Settings;
 use crate::engine::layout::{self, Image};
-use crate::engine::stack::{Directory, Found};
+use crate::engine::stack::{Directory, Found, kind};
 use crate::engine::store::{Hold, Store};
 use anyhow::{Context, Result};
 use console::failure::Failure;
-use kernel::Errno;
 use namespaces::engine::labroot::Lab;
 use namespaces::engine::roots;
 use namespaces::engine::run::{Defaults, c_string};
+use nix::sys::stat::SFlag;
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ impl Base {
             let data = (root == "lab").then_some(store.root.as_path());
             let (opened, lab) = roots::open(root, data)?;
             // Mounted by its name later: one that does not begin somewhere else then.
-            let directory = std::fs::canonicalize(&opened.path);
+            let directory = std::path::absolute(&opened.path);
             let directory = directory.with_context(|| opened.path.display().to_string())?;
             let base = Base { name, directory: Some(directory), _lab: lab, ..Base::default() };
             return Ok((base, None));
@@ -93,8 +93,11 @@ impl Base {
 /// Opens a file of a root that is not mounted yet, every link resolved as the container will see it.
 pub fn file_of(root: &Directory, path: &Path) -> Result<Option<File>> {
     match root.look_up(path)? {
-        Some(Found::File(file)) => Ok(Some(file.read()?)),
-        Some(Found::Directory(_)) => Err(Errno::EISDIR).context("not a regular file"),
+        Some(Found::File(file)) if kind(&file.stat) == SFlag::S_IFREG => Ok(Some(file.read()?)),
+        Some(_) => {
+            let failure = Failure::new("not a regular file");
+            Err(failure.remedy("replace it in the root by a file, or remove it").into())
+        }
         None => Ok(None),
     }
 }

@@ -3,31 +3,38 @@
 
 use crate::container;
 use crate::engine::store::Store;
-use crate::engine::{garbage, remove, scratch};
+use crate::engine::words::short;
+use crate::engine::{files, garbage, remove, scratch};
 use anyhow::Result;
 use console::options::Global;
+use kernel::Pid;
+use namespaces::engine::spaces;
 use std::path::Path;
 
 /// Cleans, and says what it did.
 pub fn clean(global: &Global) -> Result<()> {
-    let store = Store::enter(global)?;
-    console::print(containers(&store.root)?)?;
-    console::print(images(&store)?)?;
-    cgroups::engine::clean::clean(global)
+    cgroups::engine::clean::clean(global, || {
+        let store = Store::enter(global)?;
+        Ok(containers(&store.root)? + &images(&store)?)
+    })
 }
 
 /// Containers that nobody runs, with all that they have written.
 fn containers(root: &Path) -> Result<String> {
     let mut lines = String::new();
+    // A command may clean from within a container of its own, where it cannot see who holds that.
+    let here = spaces::container_of(Pid::this());
     for directory in scratch::entries(&root.join("containers"))? {
         let id = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        lines += &match container::Held::of(&directory)? {
-            Some(held) => {
-                held.remove()?;
-                format!("removed: container {}\n", crate::engine::words::short(&id))
-            }
-            None => format!("in use: container {}: left alone\n", crate::engine::words::short(&id)),
-        };
+        if here.as_ref() == Some(&id) {
+            continue;
+        }
+        if let Some(held) = container::Held::of(&directory)? {
+            // Of a damaged record no name is known. Its link leads nowhere then, and goes below.
+            let record = files::read_json(&directory.join("config.json")).ok().flatten();
+            held.remove(record.as_ref())?;
+            lines += &format!("removed: container {}\n", short(&id));
+        }
     }
     for name in ["names", "containers"] {
         let directory = root.join(name);
@@ -45,10 +52,11 @@ fn containers(root: &Path) -> Result<String> {
 
 /// Images that no container lies on, and what belongs to no image.
 fn images(store: &Store) -> Result<String> {
-    if !store.layout().path().exists() {
-        return Ok(String::new());
+    let mut lines = Vec::new();
+    if store.layout().path().exists() {
+        lines = garbage::forget_images(store)?;
     }
-    let mut lines = garbage::forget_images(store)?;
+    // The first import of all may have been killed before there were images.
     lines.extend(garbage::sweep(store)?);
     Ok(lines.into_iter().map(|line| line + "\n").collect())
 }

@@ -2,7 +2,7 @@
 //! (symlink(2)): of several at the same time, one succeeds.
 
 use crate::container::Record;
-use crate::engine::{files, scratch, words};
+use crate::engine::{files, records, scratch, words};
 use anyhow::{Context, Result};
 use nix::fcntl::FlockArg;
 use std::fs;
@@ -23,6 +23,9 @@ pub(crate) fn take(root: &Path, record: &Record) -> Result<()> {
             }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 if let Some(id) = holder(root, &record.name).filter(|_| link.exists()) {
+                    if records::remove_if_left(&root.join("containers").join(&id))? {
+                        continue;
+                    }
                     return Err(words::name_taken(&record.name, &id));
                 }
                 // Whoever removed its container was killed before the link was removed.

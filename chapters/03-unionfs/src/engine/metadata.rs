@@ -61,11 +61,19 @@ impl Metadata {
     /// An archive entry's.
     pub fn of_entry(entry: &tar::Entry<impl Read>, extensions: &Extensions) -> Result<Metadata> {
         let header = entry.header();
-        let id = |key: &str, id: u64| -> Result<u32> {
-            let id = extensions.number(key)?.unwrap_or(id);
+        // A field that was left empty is 0, as for tar(1).
+        let empty = |field: &[u8]| field.iter().all(|byte| matches!(byte, 0 | b' '));
+        let id = |key: &str, field: &[u8], number: std::io::Result<u64>| -> Result<u32> {
+            let id = match extensions.number(key)? {
+                Some(id) => id,
+                None if empty(field) => 0,
+                None => number?,
+            };
             u32::try_from(id).with_context(|| format!("{id} is no id"))
         };
-        let (uid, gid) = (id("uid", header.uid()?)?, id("gid", header.gid()?)?);
+        let old = header.as_old();
+        let uid = id("uid", &old.uid, header.uid())?;
+        let gid = id("gid", &old.gid, header.gid())?;
         let mode = header.mode()? & 0o7777;
         let mtime = match extensions.get("mtime") {
             Some(text) => time(&String::from_utf8_lossy(text))?,

@@ -1,7 +1,7 @@
 //! `ps`: the containers that there are. Which ones run, the kernel says; what they were made from and
 //! how they ended, their records do.
 
-use crate::container::Record;
+use crate::container::{Held, Record};
 use crate::engine::moment;
 use crate::engine::records;
 use crate::engine::store::Store;
@@ -70,6 +70,9 @@ pub fn list(options: &Options, store: &Store) -> Result<String> {
     let mut rows = Vec::new();
     for record in &records {
         let first = running.remove(&record.id);
+        if first.is_none() && records::remove_if_left(&record.directory(&store.root))? {
+            continue;
+        }
         let row = of_record(record, first, store, options.no_trunc)?;
         rows.extend(row.filter(|row| options.all || row.pid != 0));
     }
@@ -92,7 +95,7 @@ fn of_record(
     let pid = match &container {
         Some(container) => Some(container.pid),
         // Where it could have no group it is known by its mark alone.
-        None if record.hold(&store.root)?.is_none() => first_process(&record.id),
+        None if Held::of(&record.directory(&store.root))?.is_none() => first_process(&record.id),
         None => None,
     };
     if pid.is_none() && !record.directory(&store.root).exists() {

@@ -1,6 +1,6 @@
 //! Which containers there are, and the one that somebody means.
 
-use crate::container::Record;
+use crate::container::{Held, Record};
 use crate::engine::{files, scratch, words};
 use anyhow::Result;
 use std::path::Path;
@@ -36,4 +36,13 @@ pub fn find(root: &Path, text: &str) -> Result<Record> {
         (Some(_), Some(_)) => Err(words::ambiguous(text)),
         (None, _) => Err(words::no_such_container(text, errors)),
     }
+}
+
+/// Removes the container in a directory, if it was to be removed at its end and whoever was to do that
+/// was killed; says whether.
+pub(crate) fn remove_if_left(directory: &Path) -> Result<bool> {
+    let record: Option<Record> = files::read_json(&directory.join("config.json"))?;
+    let Some(record) = record.filter(|record| record.auto_remove) else { return Ok(false) };
+    let Some(held) = Held::of(directory)? else { return Ok(false) };
+    held.remove(Some(&record)).map(|()| true)
 }

@@ -85,12 +85,13 @@ impl Directory {
     /// what lies below them, until one is opaque or hidden.
     pub fn find(&self, name: &OsStr) -> Result<Option<Found>> {
         let mut parts = Vec::new();
-        for part in &self.parts {
+        for (index, part) in self.parts.iter().enumerate() {
             let Some((file, stat)) = open(&part.directory, name)? else { continue };
             if kind(&stat) == SFlag::S_IFDIR {
-                let directory = open_directory(&file)?;
-                let opaque = whiteout::is_opaque(&directory, self.spelling)?;
-                parts.push(Part { layer: part.layer, directory });
+                // Below the last one there is nothing to be hidden.
+                let last = index + 1 == self.parts.len();
+                let opaque = !last && whiteout::is_opaque(&file, self.spelling)?;
+                parts.push(Part { layer: part.layer, directory: file });
                 if opaque {
                     break;
                 }

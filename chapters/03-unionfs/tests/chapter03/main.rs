@@ -2,15 +2,21 @@
 //! kernel's own files, and against skopeo and umoci where they are installed. `MINIDOCK_BIN_03=/path/to/yours` puts another
 //! binary to the same test.
 
+mod commit;
 mod images;
 mod oci;
 mod umoci;
 
 use std::path::Path;
 
-use testkit::Program;
+use testkit::{Program, random_token};
 
 /// `minidock-03 WORDS…` with its files in this place.
 fn minidock(root: &Path, words: &str) -> Program {
     testkit::chapter(3).state(root).words(words)
+}
+
+/// A number from `least` to `least + span`, that no answer can have been written for.
+fn random(least: u64, span: u64) -> u64 {
+    least + u64::from_str_radix(&random_token(), 16).expect("it is hexadecimal") % (span + 1)
 }
