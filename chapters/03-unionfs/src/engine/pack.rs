@@ -11,7 +11,7 @@ use nix::fcntl::readlinkat;
 use nix::sys::stat::{FileStat, SFlag, major, minor};
 use nix::sys::time::TimeSpec;
 use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
@@ -61,6 +61,29 @@ pub fn pack_changes(roots: &Roots, out: impl Write, latest: Option<i64>) -> Resu
     archive.end()
 }
 
+/// So many directories stay open above the one that is being packed.
+const KEPT_OPEN: usize = 3;
+
+/// A directory of which a part is packed.
+struct Open {
+    path: PathBuf,
+    /// What is left of it; and whether that is gone.
+    names: std::vec::IntoIter<(OsString, bool)>,
+    directory: Option<Directory>,
+}
+
+impl Open {
+    /// Itself, opened again if need be.
+    fn directory(&mut self, root: &Directory) -> Result<&Directory> {
+        if self.directory.is_none()
+            && let Some(Found::Directory(directory)) = root.find_path(&self.path)?
+        {
+            self.directory = Some(directory);
+        }
+        self.directory.as_ref().with_context(|| format!("{} is gone", self.path.display()))
+    }
+}
+
 struct Archive<W: Write> {
     builder: Builder<W>,
     latest: Option<i64>,
@@ -73,8 +96,41 @@ impl<W: Write> Archive<W> {
         Archive { builder: Builder::new(out), latest, linked: HashMap::new() }
     }
 
+    /// All that is in a root. Directories may lie deeper in one another than there are descriptors, and
+    /// be made of a hundred layers each: only those near the root stay open while others are packed.
     fn pack(mut self, root: &Directory, marks: Option<Spelling>) -> Result<()> {
-        self.directory(root, Path::new(""), marks)?;
+        let mut open = vec![self.directory(root.try_clone()?, PathBuf::new(), marks)?];
+        while let Some(last) = open.last_mut() {
+            let Some((name, is_gone)) = last.names.next() else {
+                open.pop();
+                continue;
+            };
+            let path = last.path.join(&name);
+            let found = if is_gone { None } else { last.directory(root)?.find(&name)? };
+            match found {
+                None if is_gone => {
+                    let mark = [whiteout::PREFIX, name.as_bytes()].concat();
+                    self.mark(&path.with_file_name(OsStr::from_bytes(&mark)))?;
+                }
+                // Gone since its name was read.
+                None => {}
+                Some(_) if marks.is_some() && name.as_bytes().starts_with(whiteout::PREFIX) => {
+                    let words = format!("a file called {name:?}: in an image that is a whiteout");
+                    let failure = Failure::new(words).remedy("rename it in the container");
+                    return Err(anyhow::Error::from(failure).context(path.display().to_string()));
+                }
+                Some(Found::Directory(directory)) => {
+                    if open.len() > KEPT_OPEN {
+                        // Its names are known; it is looked up again for the next of them.
+                        open.iter_mut().skip(KEPT_OPEN).for_each(|above| above.directory = None);
+                    }
+                    open.push(self.directory(directory, path, marks)?);
+                }
+                Some(Found::File(file)) => {
+                    self.file(&file, &path).with_context(|| path.display().to_string())?;
+                }
+            }
+        }
         self.end()
     }
 
@@ -86,12 +142,12 @@ impl<W: Write> Archive<W> {
     /// A directory comes before what is in it; that it is opaque, before all else in it.
     fn directory(
         &mut self,
-        directory: &Directory,
-        path: &Path,
+        directory: Directory,
+        path: PathBuf,
         marks: Option<Spelling>,
-    ) -> Result<()> {
+    ) -> Result<Open> {
         let shown = || path.display().to_string();
-        let mut name = if path.as_os_str().is_empty() { b".".into() } else { bytes(path) };
+        let mut name = if path.as_os_str().is_empty() { b".".into() } else { bytes(&path) };
         name.push(b'/');
         let file = directory.uppermost();
         self.entry(&name, file, &directory.stat()?).with_context(shown)?;
@@ -105,28 +161,7 @@ impl<W: Write> Archive<W> {
         let names = directory.names()?.into_keys().map(|name| (name, false));
         let mut names: Vec<_> = names.chain(gone.into_iter().map(|name| (name, true))).collect();
         names.sort_unstable();
-        for (name, is_gone) in names {
-            let path = path.join(&name);
-            if is_gone {
-                let mark = [whiteout::PREFIX, name.as_bytes()].concat();
-                self.mark(&path.with_file_name(OsStr::from_bytes(&mark)))?;
-                continue;
-            }
-            if marks.is_some() && name.as_bytes().starts_with(whiteout::PREFIX) {
-                let words = format!("a file called {name:?}: in an image that is a whiteout");
-                let failure = Failure::new(words).remedy("rename it in the container");
-                return Err(anyhow::Error::from(failure).context(path.display().to_string()));
-            }
-            match directory.find(&name)? {
-                Some(Found::Directory(directory)) => self.directory(&directory, &path, marks)?,
-                Some(Found::File(file)) => {
-                    self.file(&file, &path).with_context(|| path.display().to_string())?;
-                }
-                // Gone since its name was read.
-                None => {}
-            }
-        }
-        Ok(())
+        Ok(Open { path, names: names.into_iter(), directory: Some(directory) })
     }
 
     fn file(&mut self, file: &stack::File, path: &Path) -> Result<()> {

@@ -23,6 +23,8 @@ fn an_ordinary_user_imports_runs_commits_and_compares() {
     fs::set_permissions(root.path(), Permissions::from_mode(0o755)).unwrap();
     if is_root() {
         chown(&state, Some(STRANGER), Some(STRANGER)).unwrap();
+        let chown = testkit::program("chown").words("-R").arg(format!("{STRANGER}:{STRANGER}"));
+        chown.arg(root.path()).run().success();
     }
     let run = |words: &str| -> Program {
         let program = testkit::program(&binary).state(&state).words(words);
