@@ -42,6 +42,10 @@ fn what_one_container_writes_to_its_root_no_other_sees() {
     let second = minidock(state.path(), "run").arg(&root).words("ls /probe").run();
     second.success().stdout("/probe\n");
     assert!(fs::read(&ls).unwrap() == before);
+    // Without layers, the same attack reaches whoever comes next.
+    let earlier = testkit::chapter(2).state(state.path()).words("run").arg(&root);
+    earlier.sh("echo evil > /bin/ls").run().success();
+    assert_eq!(fs::read_to_string(&ls).unwrap(), "evil\n");
 }
 
 #[test]
