@@ -36,9 +36,9 @@ impl Extensions {
             skip(&mut ahead, size.div_ceil(BLOCK).saturating_mul(BLOCK));
         }
         // Where an entry has a name in both forms, GNU's counts, as for everybody else.
-        extensions.0.retain(|(key, _)| {
-            !(long_name && key == b"path") && !(long_target && key == b"linkpath")
-        });
+        extensions
+            .0
+            .retain(|(key, _)| !(long_name && key == b"path" || long_target && key == b"linkpath"));
         Ok(extensions)
     }
 
