@@ -176,7 +176,7 @@ impl Layer<'_> {
         }
         let (real, _) = Directory::over(&self.top, self.below)?.follow(path)?;
         let mut place = Place { path: PathBuf::new(), directory: self.top.clone() };
-        let mut below = Some(self.below.try_clone()?);
+        let mut below = Some(self.below.again());
         for name in &real {
             let found = below.as_ref().map(|below| below.find(name)).transpose()?.flatten();
             below = if let Some(Found::Directory(found)) = found { Some(found) } else { None };

@@ -20,6 +20,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 /// How many links are followed for one name, as in the kernel (path_resolution(7)).
 const MOST_LINKS: usize = 40;
@@ -31,9 +32,11 @@ pub struct Directory {
     spelling: Spelling,
 }
 
+#[derive(Clone)]
 struct Part {
     layer: usize,
-    directory: OwnedFd,
+    /// Shared by all that are made of it: duplicates would be a call each, and there may be hundreds.
+    directory: Arc<OwnedFd>,
 }
 
 /// What a name leads to.
@@ -65,7 +68,7 @@ impl Directory {
             let directory = nix::fcntl::open(path, how, Mode::empty());
             directory
                 .with_context(|| format!("the layer {}", path.display()))
-                .map(|directory| Part { layer, directory })
+                .map(|directory| Part { layer, directory: Arc::new(directory) })
         };
         let layers = layers.iter().map(AsRef::as_ref).enumerate();
         Ok(Directory { parts: layers.map(open).collect::<Result<Vec<Part>>>()?, spelling })
@@ -73,9 +76,10 @@ impl Directory {
 
     /// The union of these layers with one more on top.
     pub fn over(top: impl AsFd, below: &Directory) -> Result<Directory> {
-        let top = Part { layer: 0, directory: top.as_fd().try_clone_to_owned()? };
+        let directory = Arc::new(top.as_fd().try_clone_to_owned()?);
+        let top = Part { layer: 0, directory };
         let mut parts = vec![top];
-        for part in below.try_clone()?.parts {
+        for part in below.again().parts {
             parts.push(Part { layer: part.layer + 1, ..part });
         }
         Ok(Directory { parts, spelling: below.spelling })
@@ -91,7 +95,7 @@ impl Directory {
                 // Below the last one there is nothing to be hidden.
                 let last = index + 1 == self.parts.len();
                 let opaque = !last && whiteout::is_opaque(&file, self.spelling)?;
-                parts.push(Part { layer: part.layer, directory: file });
+                parts.push(Part { layer: part.layer, directory: Arc::new(file) });
                 if opaque {
                     break;
                 }
@@ -150,17 +154,14 @@ impl Directory {
         self.parts.len() > 1
     }
 
-    /// The same once more, on its own.
-    pub fn try_clone(&self) -> Result<Directory> {
-        let clone =
-            |part: &Part| Ok(Part { layer: part.layer, directory: part.directory.try_clone()? });
-        let parts = self.parts.iter().map(clone).collect::<Result<Vec<Part>>>()?;
-        Ok(Directory { parts, spelling: self.spelling })
+    /// The same once more.
+    pub fn again(&self) -> Directory {
+        Directory { parts: self.parts.clone(), spelling: self.spelling }
     }
 
     /// What is at a path, following no link; none also where a file is in the way.
     pub fn find_path(&self, path: &Path) -> Result<Option<Found>> {
-        let mut here = Found::Directory(self.try_clone()?);
+        let mut here = Found::Directory(self.again());
         for name in path {
             let Found::Directory(directory) = &here else { return Ok(None) };
             let Some(found) = directory.find(name)? else { return Ok(None) };
@@ -189,7 +190,7 @@ impl Directory {
         let mut links = 0;
         // Where we are, and its path. Of the directories that lead there none is kept open: they may be
         // made of hundreds of layers each.
-        let (mut here, mut names) = (self.try_clone()?, Vec::<OsString>::new());
+        let (mut here, mut names) = (self.again(), Vec::<OsString>::new());
         while let Some(name) = ahead.pop_front() {
             if name == ".." {
                 names.pop();
@@ -209,7 +210,7 @@ impl Directory {
                     let target = PathBuf::from(readlinkat(&file.file, "")?);
                     if target.is_absolute() {
                         names.clear();
-                        here = self.try_clone()?;
+                        here = self.again();
                     }
                     for name in components(&target).rev() {
                         ahead.push_front(name);
