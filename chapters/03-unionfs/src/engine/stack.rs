@@ -84,8 +84,18 @@ impl Directory {
     /// Looks up one name. The uppermost layer that has it decides; only directories are merged with
     /// what lies below them, until one is opaque or hidden.
     pub fn find(&self, name: &OsStr) -> Result<Option<Found>> {
+        self.find_in(&self.parts, name)
+    }
+
+    /// The same without the uppermost of the directories that it is made of.
+    pub fn find_below(&self, name: &OsStr) -> Result<Option<Found>> {
+        self.find_in(self.parts.get(1..).unwrap_or_default(), name)
+    }
+
+    fn find_in(&self, parts: &[Part], name: &OsStr) -> Result<Option<Found>> {
+        let within = parts;
         let mut parts = Vec::new();
-        for part in &self.parts {
+        for part in within {
             let Some((file, stat)) = open(&part.directory, name)? else { continue };
             if kind(&stat) == SFlag::S_IFDIR {
                 let directory = open_directory(&file)?;
@@ -139,7 +149,12 @@ impl Directory {
         &self.parts[0].directory
     }
 
-    /// The layer of that one.
+    /// The one that comes after it, and what it is.
+    pub fn below(&self) -> Option<(&OwnedFd, nix::Result<FileStat>)> {
+        self.parts.get(1).map(|part| (&part.directory, fstat(&part.directory)))
+    }
+
+    /// The layer of the uppermost one.
     pub fn layer(&self) -> usize {
         self.parts[0].layer
     }
@@ -281,7 +296,7 @@ fn open_directory(file: impl AsFd) -> Result<OwnedFd> {
 }
 
 /// The names in a directory.
-fn list(directory: impl AsFd) -> Result<Vec<OsString>> {
+pub(crate) fn list(directory: impl AsFd) -> Result<Vec<OsString>> {
     let mut names = Vec::new();
     for entry in Dir::from_fd(open_directory(directory)?)?.iter() {
         let name = CString::from(entry?.file_name());
