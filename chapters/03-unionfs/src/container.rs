@@ -14,6 +14,7 @@
 //! without a lock and without state.json was killed together with its command line.
 
 use crate::engine::{container_names, files, remove, scratch};
+use crate::whiteout::Spelling;
 use anyhow::{Context, Result};
 use kernel::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -42,6 +43,8 @@ pub struct Record {
     pub directory: Option<PathBuf>,
     /// How its root is made of them.
     pub driver: Driver,
+    /// How marks are spelled in its own layer.
+    pub spelling: Spelling,
     /// The command and its arguments.
     pub command: Vec<String>,
     /// `NAME=value`.
@@ -100,15 +103,10 @@ impl Record {
             if self.name == self.id { Ok(()) } else { container_names::take(root, self) }
         });
         if let Err(error) = written {
-            held.remove()?;
+            held.remove(Some(self))?;
             return Err(error);
         }
         Ok(held)
-    }
-
-    /// Takes hold of it: see [`Held::of`].
-    pub fn hold(&self, root: &Path) -> Result<Option<Held>> {
-        Held::of(&self.directory(root))
     }
 
     /// How it ended; none if it never ran to its end.
@@ -140,14 +138,11 @@ impl Held {
     }
 
     /// Removes it with its layer; its name is free after that.
-    pub fn remove(self) -> Result<()> {
-        // Of a damaged record no name is known. Its link leads nowhere then, and is in nobody's way.
-        let record: Option<Record> =
-            files::read_json(&self.directory.join("config.json")).ok().flatten();
+    pub fn remove(self, record: Option<&Record>) -> Result<()> {
         remove::tree(&self.directory)?;
         let root = self.directory.ancestors().nth(2).context("it lies in containers")?;
         if let Some(record) = record.filter(|record| record.name != record.id) {
-            container_names::free(root, &record)?;
+            container_names::free(root, record)?;
         }
         drop(self.lock);
         Ok(())

@@ -99,8 +99,7 @@ enum Command {
     },
 }
 
-/// Where a command runs, Docker's 125 keeps our failures apart from its own. (An option that does
-/// not exist is 125 everywhere, as in Docker.)
+/// Where a command runs, Docker's 125 keeps our failures apart from its own.
 fn usual_code(command_line: &CommandLine) -> u8 {
     if matches!(command_line.command, Command::Run(_) | Command::Exec(_)) { OURS } else { 1 }
 }

@@ -12,7 +12,7 @@
 //!
 //! The host's mount table never has it, and it is gone with its last user: no kill leaves a mount.
 
-use crate::container::Driver;
+use crate::container::{Driver, Record};
 use crate::engine::older_mount::mount_the_older_way;
 use crate::engine::path_names::PathNames;
 use crate::engine::{copy, refuse};
@@ -22,8 +22,10 @@ use kernel::Errno;
 use kernel::mount::{self, Setting};
 use namespaces::config::Config;
 use namespaces::plan::{Mechanism, Phase, Plan};
+use nix::sys::stat::stat;
 use std::ffi::CString;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
@@ -31,16 +33,12 @@ use std::path::PathBuf;
 /// The mechanism, with what it is to put together.
 #[derive(Debug, Default, Clone)]
 pub struct Overlay {
+    /// Whose root it is; nobody's where a command joins a container that has one.
+    pub record: Option<Record>,
     /// The layers, the uppermost first.
     pub lower: Vec<PathBuf>,
     /// The container's directory, for its own layer.
     pub own: PathBuf,
-    /// Whose attributes are read.
-    pub spelling: Option<Spelling>,
-    /// Its layer is removed as soon as it ends: nothing has to reach the disk.
-    pub thrown_away: bool,
-    /// How it is done.
-    pub driver: Option<Driver>,
 }
 
 /// What we want of overlay, in mount options, and why.
@@ -58,9 +56,9 @@ pub(crate) const OPTIONS: [(&str, &str); 3] = [
 
 impl Mechanism for Overlay {
     fn prepare(&self, _config: &Config, plan: &mut Plan) -> Result<()> {
-        let Some(driver) = self.driver else { return Ok(()) };
+        let Some(record) = &self.record else { return Ok(()) };
         let (overlay, root) = (self.clone(), plan.root.clone());
-        if driver == Driver::Copy {
+        if record.driver == Driver::Copy {
             copy::plan(overlay.lower, self.own.join("fs"), self.spelling(), plan);
             return Ok(());
         }
@@ -86,7 +84,11 @@ impl Mechanism for Overlay {
 
 impl Overlay {
     pub(crate) fn spelling(&self) -> Spelling {
-        self.spelling.unwrap_or(Spelling::Trusted)
+        self.record.as_ref().map_or(Spelling::Trusted, |record| record.spelling)
+    }
+
+    pub(crate) fn is_thrown_away(&self) -> bool {
+        self.record.as_ref().is_some_and(|record| record.auto_remove)
     }
 
     pub(crate) fn upper(&self) -> PathBuf {
@@ -97,23 +99,20 @@ impl Overlay {
         self.own.join("work")
     }
 
-    /// A container that is started again has its upper already.
     fn make_upper(&self) -> Result<()> {
-        let upper = self.upper();
-        if upper.exists() {
-            return Ok(());
-        }
-        let lowest = self.lower.first().context("a root has a layer")?;
-        let below = nix::sys::stat::stat(lowest)
-            .with_context(|| format!("the layer {}", lowest.display()))?;
-        fs::create_dir(&upper)
-            .and_then(|()| chown(&upper, Some(below.st_uid), Some(below.st_gid)))
+        let (upper, uppermost) = (self.upper(), self.lower.first().context("a root has a layer")?);
+        let below = stat(uppermost).with_context(|| format!("layer {}", uppermost.display()))?;
+        let make = || -> std::io::Result<()> {
+            match fs::create_dir(self.work()).and_then(|()| fs::create_dir(&upper)) {
+                // Of a container that is started again.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
+                made => made?,
+            }
+            chown(&upper, Some(below.st_uid), Some(below.st_gid))?;
             // Not less, also where the mask of the caller is strict.
-            .and_then(|()| {
-                fs::set_permissions(&upper, fs::Permissions::from_mode(below.st_mode & 0o7777))
-            })
-            .and_then(|()| fs::create_dir(self.work()))
-            .with_context(|| upper.display().to_string())
+            fs::set_permissions(&upper, Permissions::from_mode(below.st_mode & 0o7777))
+        };
+        make().with_context(|| upper.display().to_string())
     }
 
     // LAB 03.1 overlay: make one detached file system of the layers and the container's own
@@ -141,7 +140,8 @@ impl Overlay {
         if self.spelling() == Spelling::User {
             settings.push(Setting::Flag(c"userxattr"));
         }
-        if self.thrown_away {
+        // What is removed as soon as it ends does not have to reach the disk.
+        if self.is_thrown_away() {
             settings.push(Setting::Flag(c"volatile"));
         }
         mount::new_file_system_with(c"overlay", c"overlay", &settings, 0)

@@ -12,6 +12,7 @@ use anyhow::Result;
 use console::failure::Failure;
 use kernel::xattr;
 use nix::sys::stat::{FileStat, Mode, SFlag, mknodat};
+use serde::{Deserialize, Serialize};
 use std::ffi::{CStr, OsStr};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
@@ -24,7 +25,8 @@ pub const OPAQUE: &[u8] = b".wh..wh..opq";
 
 /// Whose attributes overlay reads. Only root of the first user namespace may set `trusted` ones; in
 /// the lab box overlay is mounted with `userxattr` and reads `user` ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Spelling {
     /// trusted.overlay.…
     Trusted,

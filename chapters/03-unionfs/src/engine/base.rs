@@ -39,7 +39,7 @@ impl Base {
             let data = (root == "lab").then_some(store.root.as_path());
             let (opened, lab) = roots::open(root, data)?;
             // Mounted by its name later: one that does not begin somewhere else then.
-            let directory = std::fs::canonicalize(&opened.path);
+            let directory = std::path::absolute(&opened.path);
             let directory = directory.with_context(|| opened.path.display().to_string())?;
             let base = Base { name, directory: Some(directory), _lab: lab, ..Base::default() };
             return Ok((base, None));

@@ -4,7 +4,7 @@
 use crate::container;
 use crate::engine::store::Store;
 use crate::engine::words::short;
-use crate::engine::{garbage, remove, scratch};
+use crate::engine::{files, garbage, remove, scratch};
 use anyhow::Result;
 use console::options::Global;
 use kernel::Pid;
@@ -30,7 +30,9 @@ fn containers(root: &Path) -> Result<String> {
             continue;
         }
         if let Some(held) = container::Held::of(&directory)? {
-            held.remove()?;
+            // Of a damaged record no name is known. Its link leads nowhere then, and goes below.
+            let record = files::read_json(&directory.join("config.json")).ok().flatten();
+            held.remove(record.as_ref())?;
             lines += &format!("removed: container {}\n", short(&id));
         }
     }

@@ -2,6 +2,7 @@
 //! layer becomes one that others can share; processes and memory are in no image.
 
 use crate::container::{Driver, Record};
+use crate::engine::changes::Roots;
 use crate::engine::compose::compose;
 use crate::engine::epoch;
 use crate::engine::image::{Descriptor, History, ImageConfig, architecture};
@@ -50,24 +51,24 @@ pub fn commit(options: &Options, store: &Store) -> Result<String> {
     let name = options.name.as_deref().map(Reference::parse_new).transpose()?;
     let latest = epoch::asked()?;
     let record = records::find(&store.root, &options.container)?;
-    if record.driver == Driver::Copy {
-        return Err(Failure::new("a container that is a copy has no layer of its own")
-            .remedy(format!("minidock-03 export {} | minidock-03 import -", record.name))
-            .into());
-    }
     let ingest = store.ingest()?;
     let Base { mut config, blobs, mut new, below } = base(store, &record, &ingest, latest)?;
     set_command(&mut config, &record);
     instructions::apply(&mut config.config, &options.changes)?;
 
-    let upper = store.root.join("containers").join(&record.id).join("upper");
+    let own = record.directory(&store.root);
+    let upper = own.join(if record.driver == Driver::Copy { "fs" } else { "upper" });
     let mut newest = new.iter().filter_map(|layer| layer.newest).max();
     // One that never came as far as its own layer has changed nothing.
     let is_unchanged = !upper.exists();
     if !is_unchanged {
         let paused = if options.pause { Paused::pause(&record)? } else { None };
         let layer = NewLayer::packed(store, ingest.path().join("upper"), &below, |out| {
-            let packed = pack::pack_layer(&upper, store.spelling, out, latest);
+            let packed = match record.driver {
+                Driver::Overlay => pack::pack_layer(&upper, store.spelling, out, latest),
+                Driver::Copy => Roots::of(&record, &own, &below, store.spelling)
+                    .and_then(|roots| pack::pack_changes(&roots, out, latest)),
+            };
             // What is left to do needs nobody to stand still.
             drop(paused);
             packed

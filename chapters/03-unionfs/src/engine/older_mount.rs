@@ -43,5 +43,5 @@ fn options(overlay: &Overlay, name: &mut dyn FnMut(&Path) -> CString) -> String 
         line += &format!(",{name}={value}");
     }
     line += if overlay.spelling() == Spelling::User { ",userxattr" } else { "" };
-    line + if overlay.thrown_away { ",volatile" } else { "" }
+    line + if overlay.is_thrown_away() { ",volatile" } else { "" }
 }

@@ -1,6 +1,7 @@
 //! A layer, or all that a container sees, becomes an archive (tar(5), pax): the same bytes each time for
 //! the same files. Names come in order; owners are numbers; nothing of the moment gets in.
 
+use crate::engine::changes::{Change, Kind, Roots};
 use crate::engine::metadata::Metadata;
 use crate::engine::stack::{self, Directory, Found, kind};
 use crate::whiteout::{self, Spelling};
@@ -36,6 +37,30 @@ pub fn pack_union(root: &Directory, out: impl Write, latest: Option<i64>) -> Res
     Archive::new(out, latest).pack(root, None)
 }
 
+/// Packs what a container has changed as a layer, where it has none of its own but a copy of all.
+pub fn pack_changes(roots: &Roots, out: impl Write, latest: Option<i64>) -> Result<()> {
+    let mut archive = Archive::new(out, latest);
+    for Change { kind, path } in roots.changes()? {
+        let shown = || path.display().to_string();
+        match roots.whole.find_path(&path)? {
+            _ if kind == Kind::Deleted => {
+                let name = path.file_name().context("the root stays")?.as_bytes();
+                let mark = [whiteout::PREFIX, name].concat();
+                archive.mark(&path.with_file_name(OsStr::from_bytes(&mark)))?;
+            }
+            Some(Found::Directory(directory)) => {
+                let name = [bytes(&path), b"/".into()].concat();
+                let entry = archive.entry(&name, directory.uppermost(), &directory.stat()?);
+                entry.with_context(shown)?;
+            }
+            Some(Found::File(file)) => archive.file(&file, &path).with_context(shown)?,
+            // Gone since.
+            None => {}
+        }
+    }
+    archive.end()
+}
+
 struct Archive<W: Write> {
     builder: Builder<W>,
     latest: Option<i64>,
@@ -50,6 +75,10 @@ impl<W: Write> Archive<W> {
 
     fn pack(mut self, root: &Directory, marks: Option<Spelling>) -> Result<()> {
         self.directory(root, Path::new(""), marks)?;
+        self.end()
+    }
+
+    fn end(self) -> Result<()> {
         self.builder.into_inner().context("the end of the archive")?.flush()?;
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! `ps`: the containers that there are. Which ones run, the kernel says; what they were made from and
 //! how they ended, their records do.
 
-use crate::container::Record;
+use crate::container::{Held, Record};
 use crate::engine::moment;
 use crate::engine::records;
 use crate::engine::store::Store;
@@ -95,7 +95,7 @@ fn of_record(
     let pid = match &container {
         Some(container) => Some(container.pid),
         // Where it could have no group it is known by its mark alone.
-        None if record.hold(&store.root)?.is_none() => first_process(&record.id),
+        None if Held::of(&record.directory(&store.root))?.is_none() => first_process(&record.id),
         None => None,
     };
     if pid.is_none() && !record.directory(&store.root).exists() {

@@ -42,9 +42,7 @@ pub fn find(root: &Path, text: &str) -> Result<Record> {
 /// was killed; says whether.
 pub(crate) fn remove_if_left(directory: &Path) -> Result<bool> {
     let record: Option<Record> = files::read_json(&directory.join("config.json"))?;
-    if record.is_none_or(|record| !record.auto_remove) {
-        return Ok(false);
-    }
+    let Some(record) = record.filter(|record| record.auto_remove) else { return Ok(false) };
     let Some(held) = Held::of(directory)? else { return Ok(false) };
-    held.remove().map(|()| true)
+    held.remove(Some(&record)).map(|()| true)
 }

@@ -1,20 +1,23 @@
 //! Removes a tree that somebody else has filled: it may be deeper than there are descriptors or
-//! than a path can be long, and something may be mounted in it. Nothing here goes into a
-//! directory's directory; that one is moved up first (rename(2)), until the tree is flat. A mount
-//! cannot be moved, so that what is mounted stays as it is, and is named.
+//! than a path can be long, and something may be mounted in it. What lies deeper than a few levels
+//! is moved up first (rename(2)). A mount cannot be moved or removed, so that what is mounted stays
+//! as it is, and is named.
 
 use anyhow::{Context, Result};
 use kernel::Errno;
-use nix::dir::Dir;
-use nix::fcntl::{AT_FDCWD, OFlag, open, openat, renameat};
-use nix::sys::stat::Mode;
+use nix::dir::{Dir, Type};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, openat, renameat};
+use nix::sys::stat::{Mode, SFlag, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
-use std::ffi::CString;
-use std::os::fd::{AsFd, OwnedFd};
+use std::ffi::{CStr, CString};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 const DIRECTORY: OFlag =
     OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
+
+/// So many directories are open at once.
+const DEEPEST: usize = 16;
 
 /// Removes a directory and all in it, or a file; nothing if there is nothing.
 ///
@@ -27,84 +30,110 @@ pub fn tree(path: &Path) -> Result<()> {
         Err(Errno::ENOTDIR | Errno::ELOOP) => {
             return unlinkat(AT_FDCWD, path, UnlinkatFlags::NoRemoveDir).with_context(named);
         }
-        opened => opened.with_context(named)?,
+        opened => Dir::from_fd(opened.with_context(named)?).with_context(named)?,
     };
-    flatten(&top).with_context(named)?;
+    let mut moved = 0;
+    let mut top = Some(top);
+    // Once more as long as something has been moved up since the names were read.
+    while let Some(mut here) = top.take() {
+        let before = moved;
+        let names = names(&mut here).with_context(named)?;
+        empty(&here, names, &here, &mut moved, 0).with_context(named)?;
+        if moved > before {
+            let again = openat(&here, c".", DIRECTORY, Mode::empty()).and_then(Dir::from_fd);
+            top = Some(again.with_context(named)?);
+        }
+    }
     match unlinkat(AT_FDCWD, path, UnlinkatFlags::RemoveDir) {
         Err(Errno::ENOENT) => Ok(()),
         removed => removed.with_context(named),
     }
 }
 
-/// Removes all that is in a directory.
-fn flatten(top: &OwnedFd) -> Result<()> {
-    let mut moved = 0u64;
-    loop {
-        // Those that have been moved up since the names were read are found the next time.
-        let names = names(top)?;
-        if names.is_empty() {
-            return Ok(());
-        }
-        for name in names {
-            if let Some(directory) = remove_or_open(top, &name)? {
-                empty_into(&directory, top, &mut moved)
-                    .with_context(|| name.to_string_lossy().into_owned())?;
-                let removed = unlinkat(top, &*name, UnlinkatFlags::RemoveDir);
-                removed.with_context(|| name.to_string_lossy().into_owned())?;
-            }
-        }
-    }
-}
-
-/// Takes all out of a directory: files are removed, directories with something in them moved up.
-fn empty_into(directory: &OwnedFd, top: &OwnedFd, moved: &mut u64) -> Result<()> {
-    for name in names(directory)? {
-        let named = || name.to_string_lossy().into_owned();
-        if remove_or_open(directory, &name)?.is_none() {
-            continue;
-        }
-        loop {
-            let to = format!(".moved-{moved}");
-            *moved += 1;
-            match renameat(directory, &*name, top, to.as_str()) {
-                // Something is called so already.
-                Err(Errno::ENOTEMPTY | Errno::EEXIST | Errno::ENOTDIR) => continue,
-                renamed => break renamed.with_context(named)?,
-            }
-        }
+/// Takes these names out of a directory.
+fn empty(
+    here: &Dir,
+    names: Vec<(CString, bool)>,
+    top: &Dir,
+    moved: &mut u64,
+    depth: usize,
+) -> Result<()> {
+    for (name, is_directory) in names {
+        let removed = if !is_directory {
+            gone(unlinkat(here, &*name, UnlinkatFlags::NoRemoveDir)).map_err(Into::into)
+        } else if depth == DEEPEST {
+            move_up(here, &name, top, moved)
+        } else {
+            remove_directory(here, &name, top, moved, depth)
+        };
+        removed.with_context(|| name.to_string_lossy().into_owned())?;
     }
     Ok(())
 }
 
-/// Removes a name, or opens it if it is a directory that is not empty.
-fn remove_or_open(directory: &OwnedFd, name: &CString) -> Result<Option<OwnedFd>> {
-    let named = || name.to_string_lossy().into_owned();
-    match unlinkat(directory, &**name, UnlinkatFlags::NoRemoveDir) {
-        Ok(()) | Err(Errno::ENOENT) => return Ok(None),
-        // unlink(2) of a directory: EISDIR on Linux, EPERM in POSIX and for what is immutable.
-        Err(Errno::EISDIR | Errno::EPERM) => {}
-        Err(errno) => return Err(errno).with_context(named),
-    }
-    match unlinkat(directory, &**name, UnlinkatFlags::RemoveDir) {
-        Ok(()) | Err(Errno::ENOENT) => Ok(None),
-        Err(Errno::ENOTEMPTY | Errno::EEXIST) => {
-            Ok(Some(openat(directory, &**name, DIRECTORY, Mode::empty()).with_context(named)?))
+fn remove_directory(
+    parent: &Dir,
+    name: &CStr,
+    top: &Dir,
+    moved: &mut u64,
+    depth: usize,
+) -> Result<()> {
+    let mut here = match openat(parent, name, DIRECTORY, Mode::empty()) {
+        Err(Errno::ENOENT) => return Ok(()),
+        opened => Dir::from_fd(opened?)?,
+    };
+    let names = names(&mut here)?;
+    empty(&here, names, top, moved, depth + 1)?;
+    Ok(gone(unlinkat(parent, name, UnlinkatFlags::RemoveDir))?)
+}
+
+fn move_up(here: &Dir, name: &CStr, top: &Dir, moved: &mut u64) -> Result<()> {
+    loop {
+        let to = format!(".moved-{moved}");
+        *moved += 1;
+        match renameat(here, name, top, to.as_str()) {
+            // Something is called so already.
+            Err(Errno::ENOTEMPTY | Errno::EEXIST | Errno::ENOTDIR) => {}
+            renamed => return Ok(gone(renamed)?),
         }
-        // It was no directory after all: what unlink(2) said counts.
-        Err(Errno::ENOTDIR) => Err(Errno::EPERM).with_context(named),
-        Err(errno) => Err(errno).with_context(named),
     }
 }
 
-fn names(directory: impl AsFd) -> Result<Vec<CString>> {
+fn gone(removed: nix::Result<()>) -> nix::Result<()> {
+    match removed {
+        Err(Errno::ENOENT) => Ok(()),
+        removed => removed,
+    }
+}
+
+/// What is in a directory, and whether it is one itself.
+fn names(directory: &mut Dir) -> Result<Vec<(CString, bool)>> {
     let mut names = Vec::new();
-    for entry in Dir::from_fd(openat(directory, c".", DIRECTORY, Mode::empty())?)?.iter() {
-        let name = CString::from(entry?.file_name());
-        if !matches!(name.to_bytes(), b"." | b"..") {
-            names.push(name);
+    for entry in directory.iter() {
+        let entry = entry?;
+        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            names.push((entry.file_name().to_owned(), entry.file_type()));
         }
     }
-    Ok(names)
+    let is_directory = |(name, kind): (CString, Option<Type>)| {
+        let kind = kind.map_or_else(
+            || is_directory(directory.as_fd(), &name),
+            |kind| Ok(kind == Type::Directory),
+        );
+        kind.map(|is| (name, is))
+    };
+    names.into_iter().map(is_directory).collect()
+}
+
+/// Not every file system tells in its lists.
+fn is_directory(parent: impl AsFd, name: &CStr) -> Result<bool> {
+    match fstatat(parent, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Err(Errno::ENOENT) => Ok(false),
+        stat => {
+            let kind = SFlag::from_bits_truncate(stat?.st_mode) & SFlag::S_IFMT;
+            Ok(kind == SFlag::S_IFDIR)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `rm`: a container goes, with all that it has written. Its image stays.
 
+use crate::container::Held;
 use crate::engine::records;
 use crate::engine::store::Store;
 use crate::engine::words;
@@ -30,8 +31,8 @@ pub fn rm(options: &Options, store: &Store) -> Result<u8> {
         };
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(held) = record.hold(&store.root)? {
-                held.remove()?;
+            if let Some(held) = Held::of(&record.directory(&store.root))? {
+                held.remove(Some(&record))?;
                 return Ok(text.clone());
             }
             if !record.directory(&store.root).exists() {

@@ -1,7 +1,7 @@
 //! `rmi`: takes a name from an image, and with the last one the image. Its layers go only if no
 //! other image and no container lies on them.
 
-use crate::container::Record;
+use crate::container::{Held, Record};
 use crate::engine::digest::Digest;
 use crate::engine::image::{Descriptor, Index};
 use crate::engine::layout::{self, Image, Layout};
@@ -167,8 +167,11 @@ impl Users {
         let of_image = |record: &Record| record.image.as_deref() == Some(&*image.id);
         let (mut running, mut stopped) = (None, None);
         for record in records.into_iter().filter(of_image) {
-            let place =
-                if record.hold(&store.root)?.is_none() { &mut running } else { &mut stopped };
+            let place = if Held::of(&record.directory(&store.root))?.is_none() {
+                &mut running
+            } else {
+                &mut stopped
+            };
             place.get_or_insert(record);
         }
         Ok(Users { running, stopped, unknown: broken.into_iter().next() })

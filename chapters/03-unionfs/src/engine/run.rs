@@ -6,6 +6,7 @@ use crate::engine::moment;
 use crate::engine::stack::Directory;
 use crate::engine::store::Store;
 use crate::overlay::Overlay;
+use crate::whiteout::Spelling;
 use anyhow::Result;
 use cgroups::cgroup::ControlGroups;
 use cgroups::engine::process_limits::ProcessLimits;
@@ -63,15 +64,15 @@ pub fn run(options: Options, global: &Global, mechanisms: Mechanisms) -> Result<
     };
     let root = Root { path: PathBuf::from(container.root()), directory: None };
     let config = container.resolve(id, root, base.defaults(), &files)?;
-    let record =
-        record(&config, &base, groups.name.clone(), &options.storage_driver, container.removes());
-    let overlay = Overlay {
-        lower,
-        own: record.directory(&store.root),
-        spelling: Some(store.spelling),
-        thrown_away: record.auto_remove,
-        driver: Some(options.storage_driver),
-    };
+    let record = record(
+        &config,
+        &base,
+        groups.name.clone(),
+        (&options.storage_driver, store.spelling),
+        container.removes(),
+    );
+    let own = record.directory(&store.root);
+    let overlay = Overlay { record: Some(record.clone()), lower, own };
     let mechanisms = mechanisms(overlay, groups, process);
     if container.plan_only() {
         return show(&config, &mechanisms);
@@ -88,7 +89,7 @@ fn record(
     config: &Config,
     base: &Base,
     name: Option<String>,
-    driver: &Driver,
+    (driver, spelling): (&Driver, Spelling),
     auto_remove: bool,
 ) -> Record {
     let text = |word: &std::ffi::CString| word.to_string_lossy().into_owned();
@@ -101,6 +102,7 @@ fn record(
         layers: base.layers.clone(),
         directory: base.directory.clone(),
         driver: *driver,
+        spelling,
         command: config.process.arguments.iter().map(text).collect(),
         env: config.process.environment.iter().map(text).collect(),
         working_dir: text(&config.process.directory),
@@ -120,7 +122,7 @@ fn keep_or_remove(held: Held, record: &Record, ended: &Result<Exit>) -> Result<(
         }
     };
     if record.auto_remove || code == OURS && ended.is_err() {
-        return held.remove();
+        return held.remove(Some(record));
     }
     held.finish(&State { exit_code: code, finished_at: moment::now() })
 }

@@ -98,14 +98,16 @@ pub fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
 
 /// Makes a directory of the store, and those that lead to it.
 pub fn make_directory(path: &Path) -> Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
     let named = || format!("create {}", path.display());
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).with_context(named)?;
-    }
-    match DirBuilder::new().mode(MODE).create(path) {
+    let make = || DirBuilder::new().mode(MODE).create(path);
+    let made = match (make(), path.parent()) {
+        (Err(error), Some(parent)) if error.kind() == ErrorKind::NotFound => {
+            fs::create_dir_all(parent).with_context(named)?;
+            make()
+        }
+        (made, _) => made,
+    };
+    match made {
         Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         made => made.with_context(named),
     }

@@ -93,25 +93,25 @@ impl Directory {
     }
 
     fn find_in(&self, parts: &[Part], name: &OsStr) -> Result<Option<Found>> {
-        let within = parts;
-        let mut parts = Vec::new();
-        for part in within {
+        let mut found = Vec::new();
+        for (index, part) in parts.iter().enumerate() {
             let Some((file, stat)) = open(&part.directory, name)? else { continue };
             if kind(&stat) == SFlag::S_IFDIR {
-                let directory = open_directory(&file)?;
-                let opaque = whiteout::is_opaque(&directory, self.spelling)?;
-                parts.push(Part { layer: part.layer, directory });
+                // Below the last one there is nothing to be hidden.
+                let last = index + 1 == parts.len();
+                let opaque = !last && whiteout::is_opaque(&file, self.spelling)?;
+                found.push(Part { layer: part.layer, directory: file });
                 if opaque {
                     break;
                 }
-            } else if !parts.is_empty() || whiteout::is_whiteout(&file, &stat, self.spelling)? {
+            } else if !found.is_empty() || whiteout::is_whiteout(&file, &stat, self.spelling)? {
                 break;
             } else {
                 return Ok(Some(Found::File(File { layer: part.layer, stat, file })));
             }
         }
-        let found = (!parts.is_empty()).then_some(Directory { parts, spelling: self.spelling });
-        Ok(found.map(Found::Directory))
+        let directory = Directory { parts: found, spelling: self.spelling };
+        Ok((!directory.parts.is_empty()).then_some(Found::Directory(directory)))
     }
 
     /// All names in it, each with the layer that it is from.

@@ -13,14 +13,18 @@ use crate::engine::scratch::{self, Scratch};
 use crate::layer::Layers;
 use crate::whiteout::Spelling;
 use anyhow::{Context, Result};
+use console::failure::Failure;
 use console::options::Global;
+use kernel::Pid;
+use kernel::namespace::Namespace;
 use namespaces::engine::labbox;
 use nix::fcntl::{Flock, FlockArg};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-/// What the ids of the first user namespace look like to itself (user_namespaces(7)).
-const ALL_IDS: [&str; 3] = ["0", "0", "4294967295"];
+/// The first user namespace's number, the same on every kernel (PROC_USER_INIT_INO in proc_ns.h).
+const FIRST_USERS: u64 = 0xEFFF_FFFD;
 
 /// Blobs that are not yet in their place.
 const INGEST: &str = ".ingest-";
@@ -42,13 +46,15 @@ impl Store {
         // Asked before, as in the box everybody is root.
         let data = global.data_directory()?;
         labbox::enter_unless_root(global.rootless, false)?;
+        // A directory of a hundred layers is a hundred descriptors, and those above it are open, too.
+        let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+        setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
         Ok(Store::open(data))
     }
 
     /// The store in this directory, which need not be there yet.
     pub fn open(root: PathBuf) -> Store {
-        let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-        let first = map.split_whitespace().eq(ALL_IDS);
+        let first = Namespace::User.inode(Pid::this()) == Some(FIRST_USERS);
         // Also where it cannot be told: those attributes everybody may set.
         let spelling = if first { Spelling::Trusted } else { Spelling::User };
         Store { root, spelling }
@@ -59,6 +65,14 @@ impl Store {
     /// # Errors
     /// If a layer is missing; it is named.
     pub fn lower(&self, record: &Record) -> Result<Vec<PathBuf>> {
+        if record.spelling != self.spelling {
+            let words = format!("container {} was made in the other user namespace", record.name);
+            let remedy = match record.spelling {
+                Spelling::User => "use --rootless, as when it was made",
+                Spelling::Trusted => "leave out --rootless, as when it was made",
+            };
+            return Err(Failure::new(words).remedy(remedy).into());
+        }
         if let Some(directory) = &record.directory {
             return Ok(vec![directory.clone()]);
         }

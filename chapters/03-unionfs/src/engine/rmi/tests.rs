@@ -46,7 +46,7 @@ impl Place {
         fs::create_dir_all(&path).unwrap();
         let record = json!({
             "Id": id, "Name": id, "Created": "", "Root": "", "Image": image, "Layers": layers,
-            "Directory": null, "Driver": "overlay", "Command": [], "Env": [], "WorkingDir": "",
+            "Directory": null, "Driver": "overlay", "Spelling": "trusted", "Command": [], "Env": [], "WorkingDir": "",
             "User": "", "AutoRemove": false,
         });
         fs::write(path.join("config.json"), record.to_string()).unwrap();
