@@ -25,7 +25,7 @@ use std::rc::Rc;
 const MOST: u64 = 1_000_000;
 
 /// So many directories may lie in one another.
-const DEEPEST: usize = 256;
+pub(crate) const DEEPEST: usize = 256;
 
 const DIRECTORY: OFlag =
     OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);

@@ -8,7 +8,7 @@ use kernel::{Errno, xattr};
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{FchmodatFlags, FileStat, Mode, SFlag, UtimensatFlags, fchmodat, utimensat};
 use nix::sys::time::TimeSpec;
-use nix::unistd::{Gid, Uid, fchownat};
+use nix::unistd::{Gid, Uid, fchownat, getegid, geteuid};
 use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::AsFd;
 
@@ -30,8 +30,9 @@ pub struct Metadata {
 impl Metadata {
     /// A directory's that no archive describes.
     pub fn of_nobody() -> Metadata {
-        let mtime = TimeSpec::new(0, 0);
-        Metadata { uid: 0, gid: 0, mode: 0o755, mtime, xattrs: Vec::new() }
+        // Ourselves: root, here or in the lab box.
+        let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
+        Metadata { uid, gid, mode: 0o755, mtime: TimeSpec::new(0, 0), xattrs: Vec::new() }
     }
 
     /// As mkdir(2) makes it: a directory of a group hands it down.
