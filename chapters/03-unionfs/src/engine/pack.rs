@@ -4,8 +4,9 @@
 use crate::engine::changes::{Change, Kind, Roots};
 use crate::engine::metadata::Metadata;
 use crate::engine::stack::{self, Directory, Found, kind};
+use crate::unpack::DEEPEST;
 use crate::whiteout::{self, Spelling};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use console::failure::Failure;
 use nix::fcntl::readlinkat;
 use nix::sys::stat::{FileStat, SFlag, major, minor};
@@ -42,6 +43,7 @@ pub fn pack_changes(roots: &Roots, out: impl Write, latest: Option<i64>) -> Resu
     let mut archive = Archive::new(out, latest);
     for Change { kind, path } in roots.changes()? {
         let shown = || path.display().to_string();
+        not_a_mark(&path)?;
         match roots.whole.find_path(&path)? {
             _ if kind == Kind::Deleted => {
                 let name = path.file_name().context("the root stays")?.as_bytes();
@@ -91,6 +93,7 @@ impl<W: Write> Archive<W> {
         marks: Option<Spelling>,
     ) -> Result<()> {
         let shown = || path.display().to_string();
+        ensure!(path.iter().count() <= DEEPEST, "more than {DEEPEST} directories in one another");
         let mut name = if path.as_os_str().is_empty() { b".".into() } else { bytes(path) };
         name.push(b'/');
         let file = directory.uppermost();
@@ -112,11 +115,7 @@ impl<W: Write> Archive<W> {
                 self.mark(&path.with_file_name(OsStr::from_bytes(&mark)))?;
                 continue;
             }
-            if marks.is_some() && name.as_bytes().starts_with(whiteout::PREFIX) {
-                let words = format!("a file called {name:?}: in an image that is a whiteout");
-                let failure = Failure::new(words).remedy("rename it in the container");
-                return Err(anyhow::Error::from(failure).context(path.display().to_string()));
-            }
+            not_a_mark(&path)?;
             match directory.find(&name)? {
                 Some(Found::Directory(directory)) => self.directory(&directory, &path, marks)?,
                 Some(Found::File(file)) => {
@@ -155,6 +154,8 @@ impl<W: Write> Archive<W> {
         self.time(metadata.mtime, &mut header, &mut extensions);
         for (name, value) in metadata.xattrs {
             let name = name.into_string().context("the name of an attribute")?;
+            // A record's key ends at the first one.
+            ensure!(!name.contains('='), "an archive cannot tell of the attribute {name}");
             extensions.push((format!("SCHILY.xattr.{name}"), value));
         }
         let mut target = None;
@@ -243,6 +244,17 @@ impl<W: Write> Archive<W> {
     }
 }
 
+/// A file whose name begins like a mark would be taken for one.
+fn not_a_mark(path: &Path) -> Result<()> {
+    let Some(name) = path.file_name() else { return Ok(()) };
+    if !name.as_bytes().starts_with(whiteout::PREFIX) {
+        return Ok(());
+    }
+    let words = format!("a file called {name:?}: in an image that is a whiteout");
+    let failure = anyhow::Error::from(Failure::new(words).remedy("rename it"));
+    Err(failure.context(path.display().to_string()))
+}
+
 /// The header of an empty file that nobody may read, of 1970.
 fn blank(kind: EntryType) -> Header {
     let mut header = Header::new_ustar();
@@ -265,3 +277,6 @@ fn put(field: &mut [u8; 100], name: &[u8]) -> bool {
 fn bytes(path: &Path) -> Vec<u8> {
     path.as_os_str().as_bytes().to_vec()
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,25 +88,34 @@ impl Directory {
     /// Looks up one name. The uppermost layer that has it decides; only directories are merged with
     /// what lies below them, until one is opaque or hidden.
     pub fn find(&self, name: &OsStr) -> Result<Option<Found>> {
-        let mut parts = Vec::new();
-        for (index, part) in self.parts.iter().enumerate() {
+        self.find_in(&self.parts, name)
+    }
+
+    /// The same without the uppermost of the directories that it is made of.
+    pub fn find_below(&self, name: &OsStr) -> Result<Option<Found>> {
+        self.find_in(self.parts.get(1..).unwrap_or_default(), name)
+    }
+
+    fn find_in(&self, parts: &[Part], name: &OsStr) -> Result<Option<Found>> {
+        let mut found = Vec::new();
+        for (index, part) in parts.iter().enumerate() {
             let Some((file, stat)) = open(&part.directory, name)? else { continue };
             if kind(&stat) == SFlag::S_IFDIR {
                 // Below the last one there is nothing to be hidden.
-                let last = index + 1 == self.parts.len();
+                let last = index + 1 == parts.len();
                 let opaque = !last && whiteout::is_opaque(&file, self.spelling)?;
-                parts.push(Part { layer: part.layer, directory: Arc::new(file) });
+                found.push(Part { layer: part.layer, directory: Arc::new(file) });
                 if opaque {
                     break;
                 }
-            } else if !parts.is_empty() || whiteout::is_whiteout(&file, &stat, self.spelling)? {
+            } else if !found.is_empty() || whiteout::is_whiteout(&file, &stat, self.spelling)? {
                 break;
             } else {
                 return Ok(Some(Found::File(File { layer: part.layer, stat, file })));
             }
         }
-        let found = (!parts.is_empty()).then_some(Directory { parts, spelling: self.spelling });
-        Ok(found.map(Found::Directory))
+        let directory = Directory { parts: found, spelling: self.spelling };
+        Ok((!directory.parts.is_empty()).then_some(Found::Directory(directory)))
     }
 
     /// All names in it, each with the layer that it is from.
@@ -144,7 +153,12 @@ impl Directory {
         &self.parts[0].directory
     }
 
-    /// The layer of that one.
+    /// The one that comes after it, and what it is.
+    pub fn below(&self) -> Option<(&OwnedFd, nix::Result<FileStat>)> {
+        self.parts.get(1).map(|part| (&*part.directory, fstat(&part.directory)))
+    }
+
+    /// The layer of the uppermost one.
     pub fn layer(&self) -> usize {
         self.parts[0].layer
     }
@@ -283,7 +297,7 @@ fn open_directory(file: impl AsFd) -> Result<OwnedFd> {
 }
 
 /// The names in a directory.
-fn list(directory: impl AsFd) -> Result<Vec<OsString>> {
+pub(crate) fn list(directory: impl AsFd) -> Result<Vec<OsString>> {
     let mut names = Vec::new();
     for entry in Dir::from_fd(open_directory(directory)?)?.iter() {
         let name = CString::from(entry?.file_name());
