@@ -21,11 +21,14 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// As many as one layer may have, of entries and of directories: more than any real one has.
+/// More entries than any layer has.
 const MOST: u64 = 1_000_000;
 
-/// So many directories may lie in one another.
-pub(crate) const DEEPEST: usize = 256;
+/// More bytes than the paths of all directories of a layer take. They are kept until the end.
+const MOST_PATHS: usize = 128 << 20;
+
+/// So many directories may lie in one another: whoever goes through them has as many open.
+pub(crate) const DEEPEST: usize = 400;
 
 const DIRECTORY: OFlag =
     OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
@@ -57,6 +60,7 @@ pub fn unpack(
     let mut layer = Layer {
         spelling,
         times: BTreeMap::new(),
+        paths: 0,
         parent: None,
         unpacked: Unpacked::default(),
         root,
@@ -81,6 +85,8 @@ pub(crate) struct Layer {
     spelling: Spelling,
     /// Set at the end: what is made in a directory changes its time.
     times: BTreeMap<PathBuf, TimeSpec>,
+    /// How long all of their paths are.
+    paths: usize,
     /// The directory of the last entry: the next one is most likely in it, too.
     parent: Option<(PathBuf, Place)>,
     pub(crate) unpacked: Unpacked,
@@ -194,8 +200,10 @@ impl Layer {
         if before.is_some_and(|stat| !is_directory(&stat)) {
             alone::make(place.enter(name)?.directory(), self.spelling)?;
         }
-        self.times.insert(place.path.join(name), metadata.mtime);
-        ensure!(self.times.len() as u64 <= MOST, "a layer of more than {MOST} directories");
+        let path = place.path.join(name);
+        self.paths += path.as_os_str().len();
+        ensure!(self.paths <= MOST_PATHS, "a layer of too many directories");
+        self.times.insert(path, metadata.mtime);
         metadata.apply(place.directory(), name, SFlag::S_IFDIR)
     }
 

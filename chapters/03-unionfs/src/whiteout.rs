@@ -86,12 +86,14 @@ pub fn mark(name: &OsStr) -> Result<Option<Mark<'_>>> {
 /// Whether a file of a layer's directory is a mark that its name is gone.
 pub fn is_whiteout(file: impl AsFd, stat: &FileStat, spelling: Spelling) -> Result<bool> {
     let kind = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
-    if kind == SFlag::S_IFCHR {
-        return Ok(stat.st_rdev == 0);
-    }
     // Linux 6.7 has another way to write it, for where nobody may make devices.
     let may_be = kind == SFlag::S_IFREG && stat.st_size == 0;
-    Ok(may_be && xattr::get(file, spelling.whiteout())?.is_some())
+    Ok(is_device(stat) || may_be && xattr::get(file, spelling.whiteout())?.is_some())
+}
+
+/// Whether it is the device that means it.
+pub fn is_device(stat: &FileStat) -> bool {
+    SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR && stat.st_rdev == 0
 }
 
 /// Marks a name of a layer's directory as gone. Linux 5.8 lets everybody make this one device.

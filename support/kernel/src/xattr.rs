@@ -12,8 +12,9 @@ const LARGEST: usize = 64 << 10;
 /// What all names of a file together may have (XATTR_LIST_MAX in limits.h).
 const LONGEST_LIST: usize = 64 << 10;
 
-/// A descriptor as a path that leads to the very file, whatever that is.
-fn path(file: impl AsFd) -> CString {
+/// A descriptor as a path that leads to the very file, whatever that is; for as long as it is open, and
+/// so only borrowed: who gives one away for good would have it closed before the call.
+fn path(file: &impl AsFd) -> CString {
     let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
     CString::new(path).expect("a number has no NUL byte")
 }
