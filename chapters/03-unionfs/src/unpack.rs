@@ -4,13 +4,13 @@
 //! an open directory of this layer and one name in it.
 
 use crate::engine::archive::{Archive, Entry};
-use crate::engine::metadata::{Metadata, is_directory, set_time};
+use crate::engine::metadata::{Metadata, is_directory};
 use crate::engine::stack::{Directory, Found};
 use crate::engine::{alone, content, entries, remove};
 use crate::whiteout::{self, Mark, Spelling};
 use anyhow::{Context, Result, ensure};
 use kernel::Errno;
-use nix::fcntl::{AtFlags, OFlag, open, openat};
+use nix::fcntl::{AtFlags, OFlag, open};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstatat, mkdirat, mknodat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::symlinkat;
@@ -30,7 +30,7 @@ const MOST_PATHS: usize = 128 << 20;
 /// So many directories may lie in one another: whoever goes through them has as many open.
 pub(crate) const DEEPEST: usize = 400;
 
-const DIRECTORY: OFlag =
+pub(crate) const DIRECTORY: OFlag =
     OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 
 /// What was unpacked.
@@ -75,16 +75,16 @@ pub fn unpack(
     }
     // Whoever takes a digest takes it of the whole, and what comes after the end belongs to that.
     archive.finish()?;
-    layer.set_times(&top)?;
+    layer.set_times()?;
     Ok(layer.unpacked)
 }
 
 /// A layer that is being made.
 pub(crate) struct Layer {
-    root: Place,
+    pub(crate) root: Place,
     spelling: Spelling,
     /// Set at the end: what is made in a directory changes its time.
-    times: BTreeMap<PathBuf, TimeSpec>,
+    pub(crate) times: BTreeMap<PathBuf, TimeSpec>,
     /// How long all of their paths are.
     paths: usize,
     /// The directory of the last entry: the next one is most likely in it, too.
@@ -135,7 +135,11 @@ impl Layer {
         self.make_room(&place, name)?;
         let at = place.directory();
         match kind {
-            SFlag::S_IFREG => self.unpacked.size += content::unpack(archive, entry, at, name)?,
+            SFlag::S_IFREG => {
+                let size = content::unpack(archive, entry, at, name)?;
+                // A hole may be as long as all numbers.
+                self.unpacked.size = self.unpacked.size.saturating_add(size);
+            }
             SFlag::S_IFLNK => symlinkat(entries::target(entry)?, at, name)?,
             _ => mknodat(at, name, kind, Mode::empty(), entries::device(entry)?)
                 .map_err(entries::no_devices)?,
@@ -240,22 +244,6 @@ impl Layer {
         // The root is always merged: each of its names is hidden by itself.
         for name in place.union.names()?.keys() {
             self.hide(place, name)?;
-        }
-        Ok(())
-    }
-
-    /// The deepest first: setting one's time changes no other's.
-    fn set_times(&mut self, top: &OwnedFd) -> Result<()> {
-        'directories: for (path, time) in self.times.iter().rev() {
-            let mut here = top.try_clone()?;
-            for name in path {
-                here = match openat(&here, name, DIRECTORY, Mode::empty()) {
-                    // A later entry has put something else in its place.
-                    Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => continue 'directories,
-                    opened => opened?,
-                };
-            }
-            set_time(&here, OsStr::new("."), *time)?;
         }
         Ok(())
     }
