@@ -130,6 +130,7 @@ fn headers_that_contradict_one_another_are_refused() {
     let mut layers = Layers::new();
     let mut old = header(EntryType::Regular, "d/", "", 0);
     old.as_old_mut().linkflag = [0];
+    old.set_mode(0o755);
     layers.add(Archive::new().raw(old, b"").file("d/f", ""));
     assert_eq!(layers.seen(), ["d/", "d/f"]);
 }
