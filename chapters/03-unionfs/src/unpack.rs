@@ -4,13 +4,13 @@
 //! an open directory of this layer and one name in it.
 
 use crate::engine::archive::{Archive, Entry};
-use crate::engine::metadata::{Metadata, is_directory, set_time};
+use crate::engine::metadata::{Metadata, is_directory};
 use crate::engine::stack::{Directory, Found};
 use crate::engine::{alone, content, entries, remove};
 use crate::whiteout::{self, Mark, Spelling};
 use anyhow::{Context, Result, ensure};
 use kernel::Errno;
-use nix::fcntl::{AtFlags, OFlag, open, openat};
+use nix::fcntl::{AtFlags, OFlag, open};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstatat, mkdirat, mknodat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::symlinkat;
@@ -21,13 +21,16 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// As many as one layer may have, of entries and of directories: more than any real one has.
+/// More entries than any layer has.
 const MOST: u64 = 1_000_000;
 
-/// So many directories may lie in one another.
-pub(crate) const DEEPEST: usize = 256;
+/// More bytes than the paths of all directories of a layer take. They are kept until the end.
+const MOST_PATHS: usize = 128 << 20;
 
-const DIRECTORY: OFlag =
+/// So many directories may lie in one another: whoever goes through them has as many open.
+pub(crate) const DEEPEST: usize = 400;
+
+pub(crate) const DIRECTORY: OFlag =
     OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 
 /// What was unpacked.
@@ -57,6 +60,7 @@ pub fn unpack(
     let mut layer = Layer {
         spelling,
         times: BTreeMap::new(),
+        paths: 0,
         parent: None,
         unpacked: Unpacked::default(),
         root,
@@ -71,16 +75,18 @@ pub fn unpack(
     }
     // Whoever takes a digest takes it of the whole, and what comes after the end belongs to that.
     archive.finish()?;
-    layer.set_times(&top)?;
+    layer.set_times()?;
     Ok(layer.unpacked)
 }
 
 /// A layer that is being made.
 pub(crate) struct Layer {
-    root: Place,
+    pub(crate) root: Place,
     spelling: Spelling,
     /// Set at the end: what is made in a directory changes its time.
-    times: BTreeMap<PathBuf, TimeSpec>,
+    pub(crate) times: BTreeMap<PathBuf, TimeSpec>,
+    /// How long all of their paths are.
+    paths: usize,
     /// The directory of the last entry: the next one is most likely in it, too.
     parent: Option<(PathBuf, Place)>,
     pub(crate) unpacked: Unpacked,
@@ -129,7 +135,11 @@ impl Layer {
         self.make_room(&place, name)?;
         let at = place.directory();
         match kind {
-            SFlag::S_IFREG => self.unpacked.size += content::unpack(archive, entry, at, name)?,
+            SFlag::S_IFREG => {
+                let size = content::unpack(archive, entry, at, name)?;
+                // A hole may be as long as all numbers.
+                self.unpacked.size = self.unpacked.size.saturating_add(size);
+            }
             SFlag::S_IFLNK => symlinkat(entries::target(entry)?, at, name)?,
             _ => mknodat(at, name, kind, Mode::empty(), entries::device(entry)?)
                 .map_err(entries::no_devices)?,
@@ -194,8 +204,10 @@ impl Layer {
         if before.is_some_and(|stat| !is_directory(&stat)) {
             alone::make(place.enter(name)?.directory(), self.spelling)?;
         }
-        self.times.insert(place.path.join(name), metadata.mtime);
-        ensure!(self.times.len() as u64 <= MOST, "a layer of more than {MOST} directories");
+        let path = place.path.join(name);
+        self.paths += path.as_os_str().len();
+        ensure!(self.paths <= MOST_PATHS, "a layer of too many directories");
+        self.times.insert(path, metadata.mtime);
         metadata.apply(place.directory(), name, SFlag::S_IFDIR)
     }
 
@@ -235,22 +247,6 @@ impl Layer {
         }
         Ok(())
     }
-
-    /// The deepest first: setting one's time changes no other's.
-    fn set_times(&mut self, top: &OwnedFd) -> Result<()> {
-        'directories: for (path, time) in self.times.iter().rev() {
-            let mut here = top.try_clone()?;
-            for name in path {
-                here = match openat(&here, name, DIRECTORY, Mode::empty()) {
-                    // A later entry has put something else in its place.
-                    Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => continue 'directories,
-                    opened => opened?,
-                };
-            }
-            set_time(&here, OsStr::new("."), *time)?;
-        }
-        Ok(())
-    }
 }
 
 impl Place {
@@ -269,7 +265,5 @@ impl Place {
     }
 }
 
-#[cfg(test)]
-mod hostile;
 #[cfg(test)]
 mod tests;

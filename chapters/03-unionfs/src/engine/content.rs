@@ -22,8 +22,8 @@ pub fn unpack(
 ) -> Result<u64> {
     let mut file = create(at, name)?;
     for piece in &entry.pieces {
-        let moved = file.seek(SeekFrom::Start(piece.start));
-        moved.with_context(|| format!("a sparse file of {} bytes", entry.size))?;
+        let too_large = || format!("a file of {} bytes", entry.size);
+        file.seek(SeekFrom::Start(piece.start)).with_context(too_large)?;
         write(&mut archive.take(piece.end - piece.start), &mut file)?;
     }
     end(&file, entry.size)

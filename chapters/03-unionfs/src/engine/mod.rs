@@ -15,6 +15,7 @@ pub mod content;
 pub mod copy;
 pub mod diff;
 pub mod digest;
+pub mod directory_times;
 pub mod entries;
 pub mod epoch;
 pub mod export;

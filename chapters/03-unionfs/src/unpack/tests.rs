@@ -1,527 +1,666 @@
 use super::*;
-use nix::unistd::{getgid, getuid};
-use std::ffi::CStr;
+use crate::engine::pack::{pack_layer, pack_union};
+use nix::sys::stat::lstat;
 use std::fs;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
-use tempfile::TempDir;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use tar::{EntryType, Header};
 
-/// An archive, written byte by byte: the library refuses to write most of what is tried here.
-#[derive(Default)]
-struct Tar(Vec<u8>);
+/// An archive, byte by byte: the library that writes them elsewhere refuses to write hostile ones.
+#[derive(Clone, Default)]
+struct Archive(Vec<u8>);
 
-impl Tar {
-    fn header(kind: u8, name: &[u8], size: u64) -> tar::Header {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(size);
-        header.set_mode(0o640);
-        header.set_mtime(7);
-        header.set_uid(getuid().as_raw().into());
-        header.set_gid(getgid().as_raw().into());
-        header.as_old_mut().linkflag = [kind];
-        header.as_old_mut().name[..name.len()].copy_from_slice(name);
-        header
+impl Archive {
+    fn new() -> Archive {
+        Archive::default()
     }
 
-    fn put(mut self, mut header: tar::Header, content: &[u8]) -> Tar {
+    fn entry(mut self, kind: EntryType, name: &str, target: &str, content: &[u8]) -> Archive {
+        let mut extensions = Vec::new();
+        if name.len() > 100 {
+            extensions.push(("path", name.as_bytes()));
+        }
+        if target.len() > 100 {
+            extensions.push(("linkpath", target.as_bytes()));
+        }
+        if !extensions.is_empty() {
+            self = self.extended(&extensions);
+        }
+        self.raw(header(kind, name, target, content.len() as u64), content)
+    }
+
+    fn raw(mut self, mut header: Header, content: &[u8]) -> Archive {
         header.set_cksum();
-        self.0.extend(header.as_bytes());
-        self.0.extend(content);
+        self.0.extend_from_slice(header.as_bytes());
+        self.0.extend_from_slice(content);
         self.0.resize(self.0.len().next_multiple_of(512), 0);
         self
     }
 
-    fn add(self, kind: u8, name: impl AsRef<[u8]>, content: &[u8]) -> Tar {
-        let name = name.as_ref();
-        let tar = match name.len() {
-            ..100 => self,
-            long => self.put(Tar::header(b'L', b"././@LongLink", long as u64), name),
-        };
-        tar.put(Tar::header(kind, &name[..name.len().min(99)], content.len() as u64), content)
-    }
-
-    fn file(self, name: impl AsRef<[u8]>, content: &str) -> Tar {
-        self.add(b'0', name, content.as_bytes())
-    }
-
-    fn directory(self, name: &str, mode: u32) -> Tar {
-        let mut header = Tar::header(b'5', name.as_bytes(), 0);
-        header.set_mode(mode);
-        self.put(header, b"")
-    }
-
-    fn link(self, kind: u8, name: &str, target: &str) -> Tar {
-        let mut header = Tar::header(kind, name.as_bytes(), 0);
-        header.as_old_mut().linkname[..target.len()].copy_from_slice(target.as_bytes());
-        self.put(header, b"")
-    }
-
-    fn symlink(self, name: &str, target: &str) -> Tar {
-        self.link(b'2', name, target)
-    }
-
-    fn hard(self, name: &str, target: &str) -> Tar {
-        self.link(b'1', name, target)
-    }
-
-    fn pax(self, records: &[(&str, &[u8])]) -> Tar {
-        let mut data = Vec::new();
+    fn extended(self, records: &[(&str, &[u8])]) -> Archive {
+        let mut text = Vec::new();
         for (key, value) in records {
             let rest = key.len() + value.len() + 3;
-            let length = (1..9).map(|digits| rest + digits);
-            let length = length.clone().find(|all| all.to_string().len() + rest == *all).unwrap();
-            data.extend(format!("{length} {key}=").bytes().chain(value.iter().copied()));
-            data.push(b'\n');
+            let length =
+                (1..).map(|digits| rest + digits).find(|l| l.to_string().len() + rest == *l);
+            text.extend_from_slice(format!("{} {key}=", length.unwrap()).as_bytes());
+            text.extend_from_slice(value);
+            text.push(b'\n');
         }
-        self.put(Tar::header(b'x', b"pax", data.len() as u64), &data)
+        let header = header(EntryType::XHeader, "PaxHeaders/x", "", text.len() as u64);
+        self.raw(header, &text)
+    }
+
+    fn file(self, name: &str, content: &str) -> Archive {
+        self.entry(EntryType::Regular, name, "", content.as_bytes())
+    }
+
+    fn directory(self, name: &str) -> Archive {
+        self.entry(EntryType::Directory, name, "", b"")
+    }
+
+    fn link(self, name: &str, target: &str) -> Archive {
+        self.entry(EntryType::Symlink, name, target, b"")
+    }
+
+    fn hard(self, name: &str, target: &str) -> Archive {
+        self.entry(EntryType::Link, name, target, b"")
+    }
+
+    fn end(mut self) -> Vec<u8> {
+        self.0.extend_from_slice(&[0; 1024]);
+        self.0
     }
 }
 
-/// A layer, one below it, and something outside of both that must not be reached.
-struct Scene {
-    dir: TempDir,
+fn header(kind: EntryType, name: &str, target: &str, size: u64) -> Header {
+    let mut header = Header::new_ustar();
+    header.set_entry_type(kind);
+    let old = header.as_old_mut();
+    for (field, text) in [(&mut old.name, name), (&mut old.linkname, target)] {
+        let length = text.len().min(100);
+        field[..length].copy_from_slice(&text.as_bytes()[..length]);
+    }
+    header.set_size(size);
+    header.set_mode(if kind == EntryType::Directory { 0o755 } else { 0o640 });
+    header.set_mtime(7);
+    header.set_uid(nix::unistd::getuid().as_raw().into());
+    header.set_gid(nix::unistd::getgid().as_raw().into());
+    header
 }
 
-impl Scene {
-    fn new() -> Scene {
+/// Layers that lie on one another, and beside them what none of them may touch.
+struct Layers {
+    dir: tempfile::TempDir,
+    count: usize,
+}
+
+impl Layers {
+    fn new() -> Layers {
         let dir = tempfile::tempdir().unwrap();
-        for name in ["layer", "lower", "outside"] {
-            fs::create_dir(dir.path().join(name)).unwrap();
+        fs::create_dir(dir.path().join("outside")).unwrap();
+        fs::write(dir.path().join("outside/canary"), "alive").unwrap();
+        Layers { dir, count: 0 }
+    }
+
+    fn outside(&self) -> String {
+        self.dir.path().join("outside").display().to_string()
+    }
+
+    fn path(&self, layer: usize) -> PathBuf {
+        self.dir.path().join(layer.to_string())
+    }
+
+    /// The uppermost first.
+    fn lower(&self) -> Vec<PathBuf> {
+        (0..self.count).rev().map(|layer| self.path(layer)).collect()
+    }
+
+    fn union(&self) -> Directory {
+        Directory::root(&self.lower(), Spelling::User).unwrap()
+    }
+
+    fn try_add(&mut self, archive: &[u8]) -> Result<Unpacked> {
+        let (into, below) = (self.path(self.count), self.union());
+        fs::create_dir(&into).unwrap();
+        fs::set_permissions(&into, fs::Permissions::from_mode(0o755)).unwrap();
+        let unpacked = unpack(archive, &into, &below, Spelling::User);
+        // Whatever became of the archive, nothing outside of the layer is another.
+        let outside = self.dir.path().join("outside");
+        assert_eq!(fs::read_to_string(outside.join("canary")).unwrap(), "alive");
+        assert_eq!(fs::metadata(outside.join("canary")).unwrap().nlink(), 1);
+        assert_eq!(fs::read_dir(outside).unwrap().count(), 1);
+        if unpacked.is_ok() {
+            self.count += 1;
         }
-        fs::write(dir.path().join("outside/kept"), "kept").unwrap();
-        Scene { dir }
-    }
-
-    fn layer(&self, name: &str) -> PathBuf {
-        self.dir.path().join("layer").join(name)
-    }
-
-    fn lower(&self, name: &str) -> PathBuf {
-        self.dir.path().join("lower").join(name)
-    }
-
-    fn unpack(&self, tar: &Tar) -> Result<Unpacked> {
-        let below = Directory::root(&[self.lower("")], Spelling::User).unwrap();
-        let unpacked = unpack(&tar.0[..], &self.layer(""), &below, Spelling::User);
-        let outside: Vec<_> = fs::read_dir(self.dir.path().join("outside")).unwrap().collect();
-        let kept = fs::metadata(self.dir.path().join("outside/kept")).unwrap();
-        assert_eq!((outside.len(), kept.len(), kept.nlink()), (1, 4, 1), "it has left the layer");
-        assert_eq!(fs::read_dir(self.dir.path()).unwrap().count(), 3, "it has left the layer");
         unpacked
     }
 
-    fn refused(tar: &Tar, words: &str) {
-        let scene = Scene::new();
-        let error = format!("{:#}", scene.unpack(tar).unwrap_err());
-        assert!(error.contains(words), "{error}");
+    #[track_caller]
+    fn add(&mut self, archive: Archive) -> PathBuf {
+        self.try_add(&archive.end()).unwrap();
+        self.path(self.count - 1)
     }
 
-    fn whiteout(&self, name: &str) -> bool {
-        let found = fs::symlink_metadata(self.layer(name));
-        found.is_ok_and(|found| found.file_type().is_char_device() && found.rdev() == 0)
+    #[track_caller]
+    fn refuses(archive: Archive, words: &str) {
+        Layers::new().refuses_on_top(&archive.end(), words);
     }
 
-    fn opaque(&self, name: &str) -> bool {
-        whiteout::is_opaque(fs::File::open(self.layer(name)).unwrap(), Spelling::User).unwrap()
+    #[track_caller]
+    fn refuses_on_top(&mut self, archive: &[u8], words: &str) {
+        let error = format!("{:#}", self.try_add(archive).unwrap_err());
+        assert!(error.contains(words), "{words:?} is not in {error:?}");
     }
 
-    /// The names of a directory of the union.
-    fn names(&self, path: &str) -> Vec<String> {
-        let layers = [self.layer(""), self.lower("")];
-        let root = Directory::root(&layers, Spelling::User).unwrap();
-        let Some(Found::Directory(found)) = root.look_up(Path::new(path)).unwrap() else {
-            panic!("{path} is no directory")
-        };
-        found.names().unwrap().into_keys().map(|name| name.into_string().unwrap()).collect()
+    /// All paths of the union.
+    fn seen(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        pack_union(&self.union(), &mut out, None).unwrap();
+        let mut archive = tar::Archive::new(&out[..]);
+        let path = |entry: tar::Entry<&[u8]>| entry.path().unwrap().display().to_string();
+        archive.entries().unwrap().map(|entry| path(entry.unwrap())).skip(1).collect()
     }
 }
 
-fn text(path: PathBuf) -> String {
-    fs::read_to_string(path).unwrap()
-}
-
-fn attribute(path: PathBuf, name: &CStr) -> Option<Vec<u8>> {
-    kernel::xattr::get(fs::File::open(path).unwrap(), name).unwrap()
+fn packed(layer: &Path) -> Vec<u8> {
+    let mut out = Vec::new();
+    pack_layer(layer, Spelling::User, &mut out, None).unwrap();
+    out
 }
 
 #[test]
 fn an_archive_becomes_a_directory() {
-    let scene = Scene::new();
-    let tar = Tar::default().directory("./", 0o711).file("./a/b", "hi").file("/c", "abs");
-    let unpacked = scene.unpack(&tar).unwrap();
-    assert_eq!((unpacked.size, unpacked.entries, unpacked.newest), (5, 3, Some(7)));
-    assert_eq!((text(scene.layer("a/b")), text(scene.layer("c"))), ("hi".into(), "abs".into()));
-    let b = fs::metadata(scene.layer("a/b")).unwrap();
-    assert_eq!((b.mode() & 0o7777, b.mtime()), (0o640, 7));
-    let (root, a) = (fs::metadata(scene.layer("")), fs::metadata(scene.layer("a")));
-    assert_eq!(root.map(|root| (root.mode() & 0o7777, root.mtime())).unwrap(), (0o711, 7));
-    // Nobody has described it.
-    assert_eq!(a.map(|a| (a.mode() & 0o7777, a.mtime())).unwrap(), (0o755, 0));
+    let mut layers = Layers::new();
+    let unpacked = layers.try_add(&Archive::new().file("a/b", "hi").end()).unwrap();
+    assert_eq!((unpacked.size, unpacked.entries, unpacked.newest), (2, 1, Some(7)));
+    assert_eq!(fs::read(layers.path(0).join("a/b")).unwrap(), b"hi");
 }
 
 #[test]
-fn names_that_lead_out_are_refused() {
-    for name in ["../x", "a/../../x", "..", "/..", "/../outside/x"] {
-        Scene::refused(&Tar::default().file(name, "x"), "leads out of the layer");
+fn packing_what_was_unpacked_gives_the_same_bytes() {
+    let long = "l".repeat(255);
+    let deep = vec![&long[..60]; 60].join("/");
+    let attribute: &[u8] = b"two\nlines\0and 9 path=evil\n";
+    let mut archive = Archive::new()
+        .directory("d/")
+        .file("d/new\nline", "x")
+        .file(&format!("d/{long}"), "y")
+        .file(&format!("d/{}\n{}", "a".repeat(120), "b".repeat(120)), "z")
+        .file(&deep, "deep")
+        .link("d/link", &format!("{}\nend", "../t".repeat(200)))
+        .hard("d/hard", "d/new\nline")
+        .entry(EntryType::Fifo, "d/fifo", "", b"");
+    archive = archive
+        .extended(&[("mtime", b"1500000000.123456789"), ("SCHILY.xattr.user.x", attribute)])
+        .file("d/more", "m")
+        .extended(&[("mtime", b"-2.5")])
+        .file("d/old", "o");
+    let mut sticky = header(EntryType::Directory, "s/", "", 0);
+    sticky.set_mode(0o3775);
+    let mut program = header(EntryType::Regular, "s/program", "", 0);
+    program.set_mode(0o6755);
+    let mut layers = Layers::new();
+    let first = layers.add(archive.raw(sticky, b"").raw(program, b""));
+    assert_eq!(fs::read(first.join(&deep)).unwrap(), b"deep");
+    let more = fs::metadata(first.join("d/more")).unwrap();
+    assert_eq!((more.mtime(), more.mtime_nsec()), (1_500_000_000, 123_456_789));
+    let old = fs::metadata(first.join("d/old")).unwrap();
+    assert_eq!((old.mtime(), old.mtime_nsec()), (-3, 500_000_000));
+    assert_eq!(fs::metadata(first.join("s")).unwrap().mode() & 0o7777, 0o3775);
+    assert_eq!(fs::metadata(first.join("s/program")).unwrap().mode() & 0o7777, 0o6755);
+    assert_eq!(fs::metadata(first.join("d/hard")).unwrap().nlink(), 2);
+    assert_eq!(fs::metadata(first.join("d")).unwrap().mtime(), 7);
+    let bytes = packed(&first);
+    let other = Layers::new();
+    let below = other.union();
+    let into = other.path(9);
+    fs::create_dir(&into).unwrap();
+    unpack(&bytes[..], &into, &below, Spelling::User).unwrap();
+    let attributes = kernel::xattr::get(fs::File::open(into.join("d/more")).unwrap(), c"user.x");
+    assert_eq!(attributes.unwrap().as_deref(), Some(attribute));
+    assert!(packed(&into) == bytes);
+}
+
+#[test]
+fn marks_survive_the_way_into_an_archive_and_back() {
+    let mut layers = Layers::new();
+    layers.add(Archive::new().file("a/b", "").file("c/d", "").file("e", ""));
+    let upper =
+        layers.add(Archive::new().file(".wh.e", "").file("c/.wh..wh..opq", "").file("c/n", ""));
+    let bytes = packed(&upper);
+    assert_eq!(layers.seen(), ["a/", "a/b", "c/", "c/n"]);
+    layers.count = 1;
+    fs::remove_dir_all(&upper).unwrap();
+    layers.try_add(&bytes).unwrap();
+    assert_eq!(layers.seen(), ["a/", "a/b", "c/", "c/n"]);
+    assert!(packed(&upper) == bytes);
+}
+
+#[test]
+fn names_that_lead_out_are_refused_and_absolute_ones_land_inside() {
+    let bad = ["../x", "a/../../x", "/../x", "..", "a/b/../../../outside/canary"];
+    for name in bad {
+        Layers::refuses(Archive::new().file(name, "evil"), "leads out of the layer");
+        Layers::refuses(Archive::new().directory(name), "leads out of the layer");
+        Layers::refuses(Archive::new().link(name, "x"), "leads out of the layer");
+        let hard = Archive::new().file("x", "").hard("y", name);
+        Layers::refuses(hard, "leads out of the layer");
     }
-    let scene = Scene::new();
-    scene.unpack(&Tar::default().file("a/../b", "b").file("...", "x")).unwrap();
-    assert_eq!(scene.names(""), ["...", "b"]);
-    Scene::refused(&Tar::default().file("x".repeat(256), ""), "longer than a name can be");
-    Scene::refused(&Tar::default().file("x/".repeat(2100), ""), "longer than a path can be");
-    Scene::refused(&Tar::default().file("d/".repeat(300) + "f", ""), "in one another");
-    let nul = Tar::default().pax(&[("path", b"a\0b")]).file("x", "");
-    Scene::refused(&nul, "NUL byte");
-    Scene::refused(&Tar::default().file(".", "x"), "the root can only be a directory");
+    let mut layers = Layers::new();
+    let canary = format!("{}/canary", layers.outside());
+    let layer = layers.add(Archive::new().file(&canary, "inside"));
+    let inside = layer.join(canary.trim_start_matches('/'));
+    assert_eq!(fs::read_to_string(inside).unwrap(), "inside");
+    Layers::refuses(Archive::new().extended(&[("path", b"a\0b")]).file("x", ""), "NUL byte");
 }
 
 #[test]
-fn a_link_leads_to_where_it_does_in_the_layer() {
-    let scene = Scene::new();
-    let outside = scene.dir.path().join("outside");
-    let tar = Tar::default().symlink("out", outside.to_str().unwrap()).file("out/x", "x");
-    let tar = tar.symlink("up", "../../outside").file("up/y", "y").file("out/kept", "mine");
-    scene.unpack(&tar).unwrap();
-    let inside = scene.layer("").join(outside.strip_prefix("/").unwrap());
-    assert_eq!(text(inside.join("x")), "x");
-    assert_eq!(text(scene.layer("outside/y")), "y");
-    // A link as the last part of a name is replaced, not followed.
-    let scene = Scene::new();
-    let kept = scene.dir.path().join("outside/kept");
-    let tar = Tar::default().symlink("k", kept.to_str().unwrap()).file("k", "own");
-    scene.unpack(&tar).unwrap();
-    assert_eq!(text(scene.layer("k")), "own");
-}
-
-#[test]
-fn a_directory_that_becomes_a_link_leads_nowhere_else() {
-    let scene = Scene::new();
-    let outside = scene.dir.path().join("outside");
-    let tar = Tar::default().directory("d", 0o700).file("d/a", "a");
-    let tar = tar.symlink("d", outside.to_str().unwrap()).file("d/kept", "x").hard("d/h", "d/kept");
-    scene.unpack(&tar).unwrap();
-    assert!(fs::symlink_metadata(scene.layer("d")).unwrap().is_symlink());
-    let inside = scene.layer("").join(outside.strip_prefix("/").unwrap());
-    assert_eq!(fs::metadata(inside.join("h")).unwrap().nlink(), 2);
-    Scene::refused(&Tar::default().symlink("a", "b").symlink("b", "a").file("a/x", ""), "ELOOP");
-    Scene::refused(&Tar::default().file("f", "").file("f/x", ""), "ENOTDIR");
-}
-
-#[test]
-fn a_link_below_is_followed_in_the_union_and_what_is_below_is_made_as_it_is_there() {
-    let scene = Scene::new();
-    fs::create_dir_all(scene.lower("usr/lib")).unwrap();
-    fs::set_permissions(scene.lower("usr"), fs::Permissions::from_mode(0o1711)).unwrap();
-    let lib = fs::File::open(scene.lower("usr/lib")).unwrap();
-    kernel::xattr::set(&lib, c"user.kept", b"1").unwrap();
-    kernel::xattr::set(&lib, c"user.overlay.opaque", b"y").unwrap();
-    let then = std::time::UNIX_EPOCH + std::time::Duration::new(1000, 5);
-    lib.set_modified(then).unwrap();
-    symlink("/usr/lib", scene.lower("lib")).unwrap();
-    scene.unpack(&Tar::default().file("lib/x", "x").file("lib/sub/y", "y")).unwrap();
-    assert_eq!(
-        (text(scene.layer("usr/lib/x")), text(scene.layer("usr/lib/sub/y"))),
-        ("x".into(), "y".into())
-    );
-    assert!(!scene.layer("lib").exists());
-    let lib = fs::metadata(scene.layer("usr/lib")).unwrap();
-    assert_eq!(lib.modified().unwrap(), then);
-    assert_eq!(attribute(scene.layer("usr/lib"), c"user.kept").as_deref(), Some(&b"1"[..]));
-    assert!(!scene.opaque("usr/lib"));
-    assert_eq!(fs::metadata(scene.layer("usr")).unwrap().mode() & 0o7777, 0o1711);
-}
-
-#[test]
-fn a_hard_link_is_one_to_a_file_of_the_archive_or_of_below() {
-    let outside = Scene::new();
-    let kept = outside.dir.path().join("outside/kept");
-    let scene = Scene::new();
-    fs::write(scene.lower("low"), "below").unwrap();
-    symlink("low", scene.lower("lowlink")).unwrap();
-    let tar = Tar::default().file("a", "a").hard("b", "a").hard("d/c", "/b").hard("a", "a");
-    let tar = tar.hard("up", "low").hard("uplink", "lowlink");
-    assert_eq!(scene.unpack(&tar).unwrap().size, 6);
-    assert_eq!(fs::metadata(scene.layer("d/c")).unwrap().nlink(), 3);
-    let (up, low) = (fs::metadata(scene.layer("up")), fs::metadata(scene.layer("low")));
-    assert_eq!(up.unwrap().ino(), low.unwrap().ino());
-    assert_eq!(text(scene.layer("up")), "below");
-    assert_eq!(fs::read_link(scene.layer("uplink")).unwrap(), Path::new("low"));
-    assert_eq!(fs::metadata(scene.lower("low")).unwrap().nlink(), 1);
-
-    Scene::refused(&Tar::default().hard("x", kept.to_str().unwrap()), "which is not there");
-    Scene::refused(&Tar::default().hard("x", "../outside/kept"), "leads out of the layer");
-    Scene::refused(&Tar::default().hard("x", "x"), "which is not there");
-    Scene::refused(&Tar::default().directory("d", 0o755).hard("x", "d"), "a directory");
-    Scene::refused(&Tar::default().hard("x", "/"), "a hard link to the root");
-    Scene::refused(&Tar::default().hard("x", ""), "a link to nothing");
-    let link = kept.parent().unwrap().to_str().unwrap();
-    let tar = Tar::default().symlink("l", link).hard("x", "l/kept");
-    Scene::refused(&tar, "which is not there");
-}
-
-#[test]
-fn what_is_below_is_hidden_whatever_the_order_and_what_is_of_the_layer_stays() {
-    let lower = |scene: &Scene| {
-        for file in ["d/low", "d/sub/low", "f", "gone"] {
-            fs::create_dir_all(scene.lower(file).parent().unwrap()).unwrap();
-            fs::write(scene.lower(file), "").unwrap();
-        }
-    };
-    let entries: [&dyn Fn(Tar) -> Tar; 7] = [
-        &|tar| tar.directory("d", 0o755).file("d/own", ""),
-        &|tar| tar.file(".wh.d", ""),
-        &|tar| tar.file("f", "own"),
-        &|tar| tar.file(".wh.f", ""),
-        &|tar| tar.file(".wh.gone", ""),
-        &|tar| tar.file(".wh.never", "").file("no/.wh.where", "").file("no/.wh..wh..opq", ""),
-        &|tar| tar.file("d/.wh.sub", "content of a mark counts for nothing"),
-    ];
-    for rotation in 0..entries.len() {
-        for reverse in [false, true] {
-            let scene = Scene::new();
-            lower(&scene);
-            let mut order: Vec<_> = (0..entries.len()).collect();
-            order.rotate_left(rotation);
-            if reverse {
-                order.reverse();
-            }
-            let tar = order.iter().fold(Tar::default(), |tar, entry| entries[*entry](tar));
-            scene.unpack(&tar).unwrap();
-            assert_eq!(
-                (scene.names(""), scene.names("d")),
-                (vec!["d".into(), "f".into()], vec!["own".into()])
-            );
-            assert_eq!(text(scene.layer("f")), "own");
-            assert!(scene.opaque("d") && scene.whiteout("gone"));
-            // Where it has nothing to hide a mark would be seen as a name with nothing behind it.
-            assert!(fs::symlink_metadata(scene.layer("d/sub")).is_err());
-            for none in ["never", "no"] {
-                assert!(fs::symlink_metadata(scene.layer(none)).is_err());
-            }
-        }
-    }
-}
-
-#[test]
-fn an_opaque_directory_keeps_what_comes_before_and_after() {
-    let scene = Scene::new();
-    fs::create_dir_all(scene.lower("d/sub")).unwrap();
-    fs::write(scene.lower("d/sub/low"), "").unwrap();
-    fs::write(scene.lower("top"), "").unwrap();
-    let tar =
-        Tar::default().file("d/before", "").file("d/sub/.wh.low", "").file("d/.wh..wh..opq", "");
-    let tar = tar.file("d/after", "").file("d/sub/own", "").file("d/sub/.wh.low", "");
-    scene.unpack(&tar).unwrap();
-    assert_eq!(scene.names("d"), ["after", "before", "sub"]);
-    assert!(scene.opaque("d") && fs::symlink_metadata(scene.layer("d/sub/low")).is_err());
-    // No file system knows a root that is opaque.
-    let scene = Scene::new();
-    fs::create_dir(scene.lower("d")).unwrap();
-    fs::write(scene.lower("d/low"), "").unwrap();
-    fs::write(scene.lower("top"), "").unwrap();
-    scene.unpack(&Tar::default().file("d/own", "").file(".wh..wh..opq", "").file("x", "")).unwrap();
-    assert_eq!(
-        (scene.names(""), scene.names("d")),
-        (vec!["d".into(), "x".into()], vec!["own".into()])
-    );
-    assert!(scene.whiteout("top") && scene.opaque("d") && !scene.opaque(""));
-}
-
-#[test]
-fn marks_that_nobody_knows_are_refused() {
-    for name in [".wh.", ".wh..", ".wh...", "a/.wh.", ".wh..wh.plnk", ".wh..wh.aufs"] {
-        Scene::refused(&Tar::default().file(name, ""), "is no whiteout");
-    }
-    for name in [".wh.x/y", ".wh..wh.plnk/1.2", "a/.wh..wh..opq/x"] {
-        Scene::refused(&Tar::default().file(name, ""), "in a whiteout");
-    }
-    Scene::refused(&Tar::default().add(b'3', "dev", b""), "a character device 0:0");
-}
-
-#[test]
-fn what_comes_later_counts() {
-    let scene = Scene::new();
-    fs::create_dir(scene.lower("d")).unwrap();
-    fs::write(scene.lower("d/low"), "").unwrap();
-    let tar = Tar::default().file("f", "long text").file("f", "2").directory("e", 0o700);
-    let tar = tar.file("e/in", "").directory("e", 0o750).file("g/x", "").file("g", "file");
-    let tar = tar.file("d", "file").directory("d", 0o755).symlink("s", "f").file("s", "3");
-    scene.unpack(&tar).unwrap();
-    assert_eq!((text(scene.layer("f")), text(scene.layer("g"))), ("2".into(), "file".into()));
-    assert_eq!(fs::metadata(scene.layer("e")).unwrap().mode() & 0o7777, 0o750);
-    assert!(scene.layer("e/in").exists());
-    assert_eq!(scene.names("d"), [] as [String; 0]);
-}
-
-#[test]
-fn an_archive_without_its_end_is_refused() {
-    let whole =
-        Tar::default().file("first", "1").pax(&[("user", b"x")]).file("second", &"2".repeat(2000));
-    let cases = [
-        (100, "in the middle of a header"),
-        (512, "\"first\""),
-        (600, "after the content"),
-        (1200, "in the middle of a header"),
-        (1536, "an extended header"),
-        (2048, "between an extended header and its entry"),
-        (2700, "\"second\""),
-        (4600, "after the content"),
-    ];
-    for (end, words) in cases {
-        Scene::refused(&Tar(whole.0[..end].to_vec()), words);
-        let error =
-            format!("{:#}", Scene::new().unpack(&Tar(whole.0[..end].to_vec())).unwrap_err());
-        assert!(error.contains("the archive ends"), "{end}: {error}");
-    }
-    // Without the empty blocks after it, it is still whole.
-    assert_eq!(Scene::new().unpack(&whole).unwrap().entries, 2);
-    assert_eq!(Scene::new().unpack(&Tar::default()).unwrap().entries, 0);
-    let mut lies = Tar::header(b'0', b"liar", 1 << 40);
-    lies.set_cksum();
-    Scene::refused(&Tar(lies.as_bytes().to_vec()), "\"liar\": the archive ends");
-    Scene::refused(&Tar(b"not an archive".repeat(100)), "no archive");
-    Scene::refused(&Tar::default().add(b'V', "label", b""), "of the kind 'V'");
-    let scene = Scene::new();
-    let mut rest = [&whole.0[..], &[0; 1024], b"what a digest is taken of"].concat();
-    let mut reader = &rest[..];
-    let below = Directory::root(&[] as &[PathBuf], Spelling::User).unwrap();
-    unpack(&mut reader, &scene.layer(""), &below, Spelling::User).unwrap();
-    assert!(reader.is_empty());
-    rest[0] ^= 1;
-    Scene::refused(&Tar(rest), "damaged");
-}
-
-#[test]
-fn headers_may_take_only_so_much() {
-    for kind in *b"xLK" {
-        let mut huge = Tar::header(kind, b"huge", 1 << 40);
-        huge.set_cksum();
-        Scene::refused(&Tar(huge.as_bytes().to_vec()), "more than 1 MiB");
-        let twice =
-            Tar::default().add(kind, "1", b"6 a=b\n").add(kind, "2", b"6 a=b\n").file("f", "");
-        Scene::refused(&twice, "two extended headers");
-    }
-    Scene::refused(&Tar::default().add(b'x', "pax", b"99 path=x\n").file("f", ""), "damaged");
-    let huge = Tar::default().pax(&[("uid", b"4294967296")]).file("f", "");
-    Scene::refused(&huge, "more than a number of an account");
-}
-
-#[test]
-fn attributes_and_names_may_have_any_bytes_in_them() {
-    let scene = Scene::new();
-    let long = format!("a\n{}\nb", "n".repeat(200));
-    let value = b"a\nb\0c=d\n20 path=evil\n";
-    let records: [(&str, &[u8]); 6] = [
-        ("path", long.as_bytes()),
-        ("mtime", b"1500000000.25"),
-        ("SCHILY.xattr.user.b", value),
-        ("SCHILY.xattr.user.empty", b""),
-        ("SCHILY.xattr.user.overlay.redirect", b"/etc/shadow"),
-        ("SCHILY.xattr.trusted.overlay.opaque", b"y"),
-    ];
-    let tar =
-        Tar::default().pax(&records).file("short", "x").file("n".repeat(255), "").file("nl\n", "");
-    scene.unpack(&tar.file(b"\xff\xfe", "")).unwrap();
-    let names: Vec<_> =
-        fs::read_dir(scene.layer("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names.len(), 4);
-    assert!(names.contains(&long.clone().into()) && names.contains(&"nl\n".into()));
-    let modified = fs::metadata(scene.layer(&long)).unwrap();
-    assert_eq!((modified.mtime(), modified.mtime_nsec()), (1_500_000_000, 250_000_000));
-    assert_eq!(attribute(scene.layer(&long), c"user.b").as_deref(), Some(&value[..]));
-    let all = kernel::xattr::list(fs::File::open(scene.layer(&long)).unwrap()).unwrap();
-    assert_eq!(all, [c"user.b", c"user.empty"].map(CStr::to_owned));
-    // A directory's attributes are those that are said last.
-    let scene = Scene::new();
-    let tar = Tar::default().pax(&[("SCHILY.xattr.user.a", b"1")]).directory("d", 0o755);
-    scene.unpack(&tar.directory("d", 0o755)).unwrap();
-    assert_eq!(attribute(scene.layer("d"), c"user.a"), None);
-}
-
-#[test]
-fn holes_stay_holes_however_they_are_written() {
-    let scene = Scene::new();
-    let mut old = Tar::header(b'S', b"old", 512);
-    let gnu = old.as_gnu_mut().unwrap();
-    gnu.set_real_size(1 << 40);
-    gnu.sparse[0].set_offset(1 << 39);
-    gnu.sparse[0].set_length(512);
-    let tar = Tar::default().put(old, &[b'o'; 512]);
-    let one: [(&str, &[u8]); 5] = [
-        ("GNU.sparse.major", b"1"),
-        ("GNU.sparse.minor", b"0"),
-        ("GNU.sparse.name", b"one"),
-        ("GNU.sparse.realsize", b"1048576"),
-        ("mtime", b"3"),
-    ];
-    let mut content = b"1\n524288\n3\n".to_vec();
-    content.resize(512, 0);
-    content.extend(b"abc");
-    let tar = tar.pax(&one).add(b'0', "GNUSparseFile.1/one", &content);
-    let zero: [(&str, &[u8]); 2] =
-        [("GNU.sparse.size", b"1000000"), ("GNU.sparse.map", b"0,1,999000,2")];
-    let tar = tar.pax(&zero).file("zero", "xyz").add(b'0', "zeros", &[0; 1 << 20]);
-    let unpacked = scene.unpack(&tar).unwrap();
-    assert_eq!(unpacked.size, (1 << 40) + (1 << 20) + 1_000_000 + (1 << 20));
-    for name in ["old", "one", "zero", "zeros"] {
-        let file = fs::metadata(scene.layer(name)).unwrap();
-        assert!(file.blocks() * 512 < 200_000, "{name} takes {} blocks", file.blocks());
-    }
-    let mut at = [0; 4];
-    let read = |name: &str, at: &mut [u8], offset| {
-        std::os::unix::fs::FileExt::read_exact_at(
-            &fs::File::open(scene.layer(name)).unwrap(),
-            at,
-            offset,
-        )
-        .unwrap();
-    };
-    read("old", &mut at, (1 << 39) - 2);
-    assert_eq!(&at, b"\0\0oo");
-    read("one", &mut at, 524_287);
-    assert_eq!(&at, b"\0abc");
-    read("zero", &mut at, 998_999);
-    assert_eq!(&at, b"\0yz\0");
-
-    for map in ["5,1,0,2", "0,1,999999,2", "0,1,2", "0,1", "0,18446744073709551615,1,4", "x,3"] {
-        let records: [(&str, &[u8]); 2] =
-            [("GNU.sparse.size", b"1000000"), ("GNU.sparse.map", map.as_bytes())];
-        assert!(
-            Scene::new().unpack(&Tar::default().pax(&records).file("f", "xyz")).is_err(),
-            "{map}"
+fn links_are_followed_inside_only() {
+    for up in ["", "../../../../../../../../../.."] {
+        let mut layers = Layers::new();
+        let outside = layers.outside();
+        let target = format!("{up}{outside}");
+        // Through a link, through a link to a link, and through a directory that became a link.
+        let layer = layers.add(
+            Archive::new()
+                .link("one", &target)
+                .file("one/canary", "evil")
+                .link("two", "one")
+                .file("two/more", "evil")
+                .directory("three")
+                .file("three/before", "")
+                .link("three", &target)
+                .file("three/canary", "last"),
         );
+        let inside = layer.join(outside.trim_start_matches('/'));
+        assert_eq!(fs::read_to_string(inside.join("canary")).unwrap(), "last");
+        assert_eq!(fs::read_to_string(inside.join("more")).unwrap(), "evil");
+        assert!(lstat(&layer.join("three")).unwrap().st_mode & 0o170000 == 0o120000);
     }
-    for content in ["9999999999\n", "1\n0\n", "x\n", "2\n0\n1\n"] {
-        let mut content = content.as_bytes().to_vec();
-        content.resize(512, 0);
-        assert!(Scene::new().unpack(&Tar::default().pax(&one).add(b'0', "f", &content)).is_err());
-    }
-    // More than any file can be.
-    let records: [(&str, &[u8]); 2] =
-        [("GNU.sparse.size", b"9223372036854775807"), ("GNU.sparse.map", b"0,3")];
-    Scene::refused(
-        &Tar::default().pax(&records).file("f", "xyz"),
-        "a file of 9223372036854775807 bytes",
-    );
+    let round = Archive::new().link("a", "b").link("b", "a").file("a/x", "");
+    Layers::refuses(round, "ELOOP");
+    Layers::refuses(Archive::new().file("a", "").file("a/x", ""), "ENOTDIR");
 }
 
 #[test]
-fn modes_survive_a_change_of_owner() {
-    if !getuid().is_root() {
-        // Only root gives a file away.
-        return;
-    }
-    let scene = Scene::new();
-    let mut header = Tar::header(b'0', b"bin", 1);
-    header.set_mode(0o6755);
-    header.set_uid(3_000_000_000);
-    header.set_gid(7);
-    let capability = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    let tar = Tar::default().pax(&[("SCHILY.xattr.security.capability", &capability)]);
-    scene.unpack(&tar.put(header, b"x")).unwrap();
-    let file = fs::metadata(scene.layer("bin")).unwrap();
-    assert_eq!((file.mode() & 0o7777, file.uid(), file.gid()), (0o6755, 3_000_000_000, 7));
-    assert_eq!(
-        attribute(scene.layer("bin"), c"security.capability").as_deref(),
-        Some(&capability[..])
-    );
+fn a_link_itself_is_replaced_and_not_written_through() {
+    let mut layers = Layers::new();
+    let canary = format!("{}/canary", layers.outside());
+    let layer = layers
+        .add(Archive::new().link("a", &canary).file("a", "own").link("b", &canary).hard("c", "b"));
+    assert_eq!(fs::read_to_string(layer.join("a")).unwrap(), "own");
+    assert_eq!(fs::read_link(layer.join("c")).unwrap(), Path::new(&canary));
+    let mut chmod = header(EntryType::Symlink, "d", &canary, 0);
+    chmod.set_mode(0o7777);
+    layers.add(Archive::new().raw(chmod, b""));
 }
+
+#[test]
+fn hard_links_lead_to_files_of_the_layers_only() {
+    let outside = Layers::new();
+    let canary = format!("{}/canary", outside.outside());
+    Layers::refuses(Archive::new().hard("x", &canary), "which is not there");
+    Layers::refuses(Archive::new().hard("x", "nothing"), "which is not there");
+    Layers::refuses(Archive::new().directory("d").hard("x", "d"), "a directory");
+    Layers::refuses(Archive::new().hard("x", "/"), "a hard link to the root");
+    Layers::refuses(Archive::new().hard("x", ""), "a link to nothing");
+    let mut layers = Layers::new();
+    layers.add(Archive::new().file("a", ""));
+    let gone = Archive::new().file(".wh.a", "").hard("x", "a").end();
+    layers.refuses_on_top(&gone, "which is not there");
+    fs::remove_dir_all(layers.path(1)).unwrap();
+    layers.refuses_on_top(&Archive::new().directory("b").hard("x", "b").end(), "a directory");
+    fs::remove_dir_all(layers.path(1)).unwrap();
+    let same = layers.add(Archive::new().file("s", "kept").hard("s", "s").hard("s", "./s"));
+    assert_eq!(fs::read_to_string(same.join("s")).unwrap(), "kept");
+}
+
+#[test]
+fn a_hard_link_to_a_lower_file_copies_it_up_with_all_that_it_has() {
+    let mut layers = Layers::new();
+    let mut file = header(EntryType::Regular, "d/a", "", 4);
+    file.set_mode(0o4711);
+    let records: &[(&str, &[u8])] = &[("mtime", b"9.25"), ("SCHILY.xattr.user.x", b"v")];
+    let below = Archive::new().directory("d").link("to-d", "d").extended(records);
+    layers.add(below.raw(file, b"text").link("l", "there").entry(EntryType::Fifo, "p", "", b""));
+    let upper = Archive::new().hard("b", "to-d/a").hard("c", "b").hard("m", "l").hard("q", "p");
+    let layer = layers.add(upper);
+    let meta = fs::metadata(layer.join("b")).unwrap();
+    assert_eq!((meta.mode() & 0o7777, meta.nlink()), (0o4711, 3));
+    assert_eq!((meta.mtime(), meta.mtime_nsec()), (9, 250_000_000));
+    assert_eq!(fs::read_to_string(layer.join("d/a")).unwrap(), "text");
+    let file = fs::File::open(layer.join("c")).unwrap();
+    assert_eq!(kernel::xattr::get(file, c"user.x").unwrap().unwrap(), b"v");
+    assert_eq!(fs::read_link(layer.join("m")).unwrap(), Path::new("there"));
+    // The directory that had to be made is as it is below.
+    assert_eq!(fs::metadata(layer.join("d")).unwrap().mtime(), 7);
+    assert_eq!(layers.seen(), ["b", "c", "d/", "d/a", "l", "m", "p", "q", "to-d"]);
+}
+
+#[test]
+fn names_that_only_look_like_marks_are_refused() {
+    for name in [".wh.", ".wh..", ".wh...", ".wh..wh.plnk", ".wh..wh.", ".wh..wh..opqx"] {
+        for name in [name.to_owned(), format!("d/{name}")] {
+            Layers::refuses(Archive::new().file(&name, ""), "is no whiteout");
+        }
+    }
+}
+
+#[test]
+fn an_opaque_directory_keeps_its_own_wherever_the_mark_stands() {
+    let siblings = |archive: Archive| archive.file("d/a", "new").directory("d/s").file("d/s/n", "");
+    let mark = |archive: Archive| archive.file("d/.wh..wh..opq", "");
+    let marked = [
+        mark(siblings(Archive::new().directory("d"))),
+        siblings(mark(Archive::new().directory("d"))),
+        siblings(mark(Archive::new())),
+        mark(siblings(Archive::new())),
+    ];
+    for archive in marked {
+        let mut layers = Layers::new();
+        layers.add(Archive::new().file("d/a", "old").file("d/b", "").file("d/s/o", ""));
+        layers.add(archive);
+        assert_eq!(layers.seen(), ["d/", "d/a", "d/s/", "d/s/n"]);
+    }
+}
+
+#[test]
+fn the_root_is_opaque_wherever_the_mark_stands() {
+    let own = |archive: Archive| archive.file("a", "").directory("d").file("d/n", "");
+    let mark = |archive: Archive| archive.file(".wh..wh..opq", "");
+    for archive in [mark(own(Archive::new())), own(mark(Archive::new()))] {
+        let mut layers = Layers::new();
+        layers.add(Archive::new().file("a", "").file("b", "").file("d/o", "").file("e/f", ""));
+        layers.add(archive);
+        assert_eq!(layers.seen(), ["a", "d/", "d/n"]);
+    }
+}
+
+#[test]
+fn a_whiteout_is_about_the_layers_below_wherever_it_stands() {
+    type Make = fn(Archive) -> Archive;
+    let kinds: [(Make, &[&str]); 3] = [
+        (|archive| archive.file("a", ""), &["a"]),
+        (|archive| archive.directory("a").file("a/n", ""), &["a/", "a/n"]),
+        (|archive| archive.link("a", "x"), &["a"]),
+    ];
+    let mark: Make = |archive| archive.file(".wh.a", "");
+    let below: [Make; 3] = [
+        |archive| archive.file("a", ""),
+        |archive| archive.file("a/o", ""),
+        |archive| archive.link("a", "o"),
+    ];
+    for below in below {
+        for (make, seen) in kinds {
+            for archive in [mark(make(Archive::new())), make(mark(Archive::new()))] {
+                let mut layers = Layers::new();
+                layers.add(below(Archive::new().file("k", "")));
+                layers.add(archive);
+                assert_eq!(layers.seen(), [seen, &["k"]].concat());
+            }
+        }
+        let mut layers = Layers::new();
+        layers.add(below(Archive::new()));
+        layers.add(mark(Archive::new()));
+        assert_eq!(layers.seen(), [] as [&str; 0]);
+        // And a layer above that has it again, as a directory, shows nothing of the lowest.
+        layers.add(Archive::new().file("a/new", ""));
+        assert_eq!(layers.seen(), ["a/", "a/new"]);
+    }
+    // Nothing of that name is below: nothing is hidden, and nothing is made.
+    let mut layers = Layers::new();
+    let layer = layers.add(Archive::new().file(".wh.nothing", "").file("d/.wh.nothing", ""));
+    assert_eq!((layers.seen(), fs::read_dir(layer).unwrap().count()), (vec![], 0));
+}
+
+#[test]
+fn of_two_entries_with_one_name_the_later_counts() {
+    type Make = fn(Archive) -> Archive;
+    let kinds: [(Make, u32); 5] = [
+        (|archive| archive.file("a", "text"), 0o100000),
+        (|archive| archive.directory("a").file("a/in", ""), 0o040000),
+        (|archive| archive.link("a", "d"), 0o120000),
+        (|archive| archive.entry(EntryType::Fifo, "a", "", b""), 0o010000),
+        (|archive| archive.hard("a", "b"), 0o100000),
+    ];
+    for (first, _) in kinds {
+        for (second, kind) in kinds {
+            let mut layers = Layers::new();
+            let base = Archive::new().directory("d").file("b", "");
+            let layer = layers.add(second(first(base)));
+            assert_eq!(lstat(&layer.join("a")).unwrap().st_mode & 0o170000, kind);
+            assert!(fs::metadata(layer.join("d")).unwrap().is_dir());
+            if kind == 0o040000 {
+                assert_eq!(fs::read_dir(layer.join("a")).unwrap().count(), 1);
+            }
+        }
+    }
+    // A directory that comes twice keeps what is in it.
+    let mut layers = Layers::new();
+    let layer = layers.add(Archive::new().directory("a").file("a/in", "").directory("a"));
+    assert!(layer.join("a/in").exists());
+}
+
+#[test]
+fn what_is_cut_off_or_lies_about_its_size_is_refused() {
+    let whole = Archive::new().file("a", &"x".repeat(5000)).end();
+    for (length, words) in [(300, ""), (700, "ends in the middle"), (4000, "ends in the middle")] {
+        Layers::new().refuses_on_top(&whole[..length], words);
+    }
+    for size in [1 << 20, u64::MAX / 2] {
+        let mut lying = header(EntryType::Regular, "a", "", 0);
+        lying.set_size(size);
+        Layers::refuses(Archive::new().raw(lying, b"little"), "");
+    }
+    // An extended size counts, whatever has newlines before it.
+    let hidden: &[(&str, &[u8])] = &[("SCHILY.xattr.user.x", b"\n"), ("size", b"600")];
+    let content = "x".repeat(600);
+    let archive = Archive::new().extended(hidden);
+    let archive = archive.raw(header(EntryType::Regular, "a", "", 5), content.as_bytes());
+    assert_eq!(Layers::new().try_add(&archive.file("b", "").end()).unwrap().size, 600);
+    Layers::refuses(Archive::new().raw(header(EntryType::new(b'?'), "a", "", 0), b""), "kind '?'");
+    let mut damaged = Archive::new().file("a", "x").end();
+    damaged[3] ^= 1;
+    Layers::new().refuses_on_top(&damaged, "the archive is damaged");
+    for text in ["8 path=a\n", "x path=a\n", "999 path=a\n", "6 path\n", "0 \n", "7 path=a"] {
+        let extended = header(EntryType::XHeader, "x", "", text.len() as u64);
+        let archive = Archive::new().raw(extended, text.as_bytes()).file("a", "");
+        Layers::refuses(archive, "");
+    }
+}
+
+fn sparse(name: &str, size: u64, pieces: &[(u64, &[u8])]) -> Archive {
+    let content: Vec<u8> = pieces.concat_content();
+    let mut header = Header::new_gnu();
+    let ours = self::header(EntryType::GNUSparse, name, "", content.len() as u64);
+    header.as_old_mut().name = ours.as_old().name;
+    header.set_entry_type(EntryType::GNUSparse);
+    header.set_size(content.len() as u64);
+    header.set_mode(0o640);
+    header.set_mtime(7);
+    header.set_uid(ours.uid().unwrap());
+    header.set_gid(ours.gid().unwrap());
+    let gnu = header.as_gnu_mut().unwrap();
+    let octal = |field: &mut [u8; 12], number: u64| {
+        // Larger than eleven digits: in base 256.
+        if number < 1 << 33 {
+            field.copy_from_slice(format!("{number:011o}\0").as_bytes());
+        } else {
+            field[4..].copy_from_slice(&number.to_be_bytes());
+            field[0] = 0x80;
+        }
+    };
+    for (field, (offset, piece)) in gnu.sparse.iter_mut().zip(pieces) {
+        octal(&mut field.offset, *offset);
+        octal(&mut field.numbytes, piece.len() as u64);
+    }
+    octal(&mut gnu.realsize, size);
+    Archive::new().raw(header, &content)
+}
+
+trait Concat {
+    fn concat_content(&self) -> Vec<u8>;
+}
+
+impl Concat for [(u64, &[u8])] {
+    fn concat_content(&self) -> Vec<u8> {
+        self.iter().flat_map(|(_, piece)| piece.iter().copied()).collect()
+    }
+}
+
+#[test]
+fn a_sparse_file_keeps_its_holes_and_a_huge_one_is_refused() {
+    let block = [b'x'; 512];
+    let mut layers = Layers::new();
+    let size = 64 << 20;
+    let layer = layers.add(sparse("a", size, &[(32 << 20, &block), (size, b"")]));
+    let meta = fs::metadata(layer.join("a")).unwrap();
+    assert_eq!(meta.len(), size);
+    assert!(meta.blocks() < 1000, "{} blocks", meta.blocks());
+    let content = fs::read(layer.join("a")).unwrap();
+    assert_eq!(content.iter().filter(|byte| **byte == b'x').count(), 512);
+    assert_eq!(&content[32 << 20..(32 << 20) + 512], block);
+    let most = 1 << 62;
+    Layers::refuses(sparse("a", most, &[(0, &block), (most, b"")]), "a file of");
+    Layers::refuses(sparse("a", 1 << 20, &[(1 << 20, &block)]), "");
+    Layers::refuses(sparse("a", 1 << 20, &[(4096, &block), (0, &block)]), "");
+}
+
+#[test]
+fn names_may_be_as_long_as_the_kernel_takes_and_no_longer() {
+    let mut layers = Layers::new();
+    layers.add(Archive::new().file(&"n".repeat(255), "").file(&vec!["d"; 300].join("/"), ""));
+    assert_eq!(layers.seen().len(), 301);
+    Layers::refuses(Archive::new().file(&"n".repeat(256), ""), "longer than a name can be");
+    Layers::refuses(Archive::new().file(&"d/".repeat(2049), ""), "longer than a path can be");
+    let target = "t/".repeat(2047);
+    let mut layers = Layers::new();
+    let layer = layers.add(Archive::new().link("l", &target));
+    assert_eq!(fs::read_link(layer.join("l")).unwrap(), Path::new(&target));
+    Layers::refuses(Archive::new().link("l", &"t/".repeat(2049)), "longer than a path can be");
+}
+
+#[test]
+fn headers_are_read_up_to_a_bound_whatever_they_say() {
+    for kind in [EntryType::GNULongName, EntryType::GNULongLink, EntryType::XHeader] {
+        let announced = header(kind, "x", "", 1 << 30);
+        // As much as is announced does come: whoever reads all of it has it in memory.
+        let mut archive = Archive::new();
+        archive = archive.raw(announced, b"");
+        let endless = archive.0.chain(io::repeat(b'n').take(1 << 30));
+        let layers = Layers::new();
+        let into = layers.path(0);
+        fs::create_dir(&into).unwrap();
+        let mut counted = Counted { inner: endless, count: 0 };
+        let error = unpack(&mut counted, &into, &layers.union(), Spelling::User).unwrap_err();
+        assert!(format!("{error:#}").contains("more than 1 MiB"), "{error:#}");
+        assert!(counted.count <= 1 << 20, "{}", counted.count);
+    }
+    // The bound is one of each entry, not of all.
+    let mut many = Archive::new();
+    for number in 0..1500 {
+        many = many.extended(&[("comment", &[b'c'; 700])]).file(&format!("f{number}"), "x");
+    }
+    assert_eq!(Layers::new().try_add(&many.end()).unwrap().entries, 1500);
+}
+
+trait Chain {
+    fn chain(self, rest: impl Read) -> impl Read;
+}
+
+impl Chain for Vec<u8> {
+    fn chain(self, rest: impl Read) -> impl Read {
+        io::Cursor::new(self).chain(rest)
+    }
+}
+
+struct Counted<R> {
+    inner: R,
+    count: usize,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.inner.read(buffer)?;
+        self.count += length;
+        Ok(length)
+    }
+}
+
+#[test]
+fn a_device_that_means_a_whiteout_is_refused() {
+    let mut device = header(EntryType::Char, "a", "", 0);
+    device.set_device_major(0).unwrap();
+    device.set_device_minor(0).unwrap();
+    Layers::refuses(Archive::new().raw(device, b""), "a character device 0:0");
+}
+
+#[test]
+fn what_is_made_on_the_way_is_as_it_is_below() {
+    let mut layers = Layers::new();
+    let mut parent = header(EntryType::Directory, "p/", "", 0);
+    parent.set_mode(0o2711);
+    parent.set_mtime(1234);
+    let records: &[(&str, &[u8])] = &[("SCHILY.xattr.user.x", b"of p")];
+    layers.add(Archive::new().extended(records).raw(parent, b"").file("p/q/old", ""));
+    let layer = layers.add(Archive::new().file("p/new", "").file("own/new", ""));
+    let meta = fs::metadata(layer.join("p")).unwrap();
+    assert_eq!((meta.mode() & 0o7777, meta.mtime()), (0o2711, 1234));
+    let attribute = kernel::xattr::get(fs::File::open(layer.join("p")).unwrap(), c"user.x");
+    assert_eq!(attribute.unwrap().unwrap(), b"of p");
+    assert_eq!(fs::metadata(layer.join("own")).unwrap().mode() & 0o7777, 0o755);
+}
+
+#[test]
+fn an_entry_below_a_lower_link_lands_where_that_leads() {
+    let mut layers = Layers::new();
+    let outside = layers.outside();
+    let below = Archive::new().directory("usr/lib").link("lib", "usr/lib").link("out", &outside);
+    layers.add(below);
+    let layer = layers.add(Archive::new().file("lib/a", "a").file("out/canary", "evil"));
+    assert_eq!(fs::read_to_string(layer.join("usr/lib/a")).unwrap(), "a");
+    assert!(fs::symlink_metadata(layer.join("lib")).is_err());
+    let inside = layer.join(outside.trim_start_matches('/')).join("canary");
+    assert_eq!(fs::read_to_string(inside).unwrap(), "evil");
+    let gone = layers.add(Archive::new().file("lib/.wh.a", ""));
+    assert!(!layers.seen().contains(&"usr/lib/a".to_owned()), "{}", gone.display());
+}
+
+#[test]
+fn overlays_own_attributes_are_not_taken() {
+    for attribute in ["redirect", "metacopy", "opaque", "whiteout", "origin"] {
+        for namespace in ["trusted", "user"] {
+            let key = format!("SCHILY.xattr.{namespace}.overlay.{attribute}");
+            let mut layers = Layers::new();
+            let records: &[(&str, &[u8])] = &[(&key, b"y"), ("SCHILY.xattr.user.mine", b"kept")];
+            let archive = Archive::new().extended(records).directory("d").extended(records);
+            let layer = layers.add(archive.file("f", ""));
+            for name in ["d", "f"] {
+                let file = fs::File::open(layer.join(name)).unwrap();
+                assert_eq!(kernel::xattr::list(file).unwrap(), [c"user.mine".to_owned()]);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_about_all_entries_is_passed_over() {
+    let text = b"52 comment=0123456789012345678901234567890123456789\n";
+    let global = header(EntryType::XGlobalHeader, "pax_global_header", "", text.len() as u64);
+    let mut layers = Layers::new();
+    layers.add(Archive::new().raw(global, text).file("a", ""));
+    assert_eq!(layers.seen(), ["a"]);
+}
+
+#[test]
+fn a_layer_that_is_made_by_hand_leads_nowhere_either() {
+    // A link of the layer itself, put there by nobody's archive.
+    let mut layers = Layers::new();
+    fs::create_dir(layers.path(0)).unwrap();
+    symlink(layers.outside(), layers.path(0).join("l")).unwrap();
+    layers.count = 1;
+    layers.add(Archive::new().file("l/canary", "evil"));
+}
+
+mod forms;
