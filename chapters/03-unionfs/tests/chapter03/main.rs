@@ -2,8 +2,17 @@
 //! kernel's own files, and against skopeo and umoci where they are installed. `MINIDOCK_BIN_03=/path/to/yours` puts another
 //! binary to the same test.
 
+mod bad_input;
+mod changes;
 mod commit;
+mod driver;
+mod ending;
+mod explain;
 mod images;
+mod lab_box;
+mod oci;
+mod overlay;
+mod umoci;
 
 use std::path::Path;
 

@@ -1,0 +1,168 @@
+//! Images made by the tests, byte for byte as somebody else's tool might: blobs, manifest, index.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tar::{Builder, EntryType, Header};
+
+/// One layer's archive.
+pub(crate) struct Layer(Builder<Vec<u8>>);
+
+/// What an entry says about itself, but for its name and content.
+#[derive(Clone)]
+pub(crate) struct About<'a> {
+    pub(crate) mode: u32,
+    pub(crate) owner: (u64, u64),
+    pub(crate) mtime: &'a str,
+    pub(crate) xattrs: &'a [(&'a str, &'a [u8])],
+    pub(crate) device: (u32, u32),
+}
+
+impl Default for About<'_> {
+    fn default() -> Self {
+        let owner = (0, 0);
+        About { mode: 0o644, owner, mtime: "1500000000", xattrs: &[], device: (0, 0) }
+    }
+}
+
+impl Layer {
+    pub(crate) fn new() -> Layer {
+        Layer(Builder::new(Vec::new()))
+    }
+
+    /// Any entry: a name, where it leads if it is a link, what is in it.
+    pub(crate) fn entry(
+        mut self,
+        kind: EntryType,
+        name: impl AsRef<[u8]>,
+        target: &str,
+        content: &[u8],
+        about: &About,
+    ) -> Layer {
+        let mut header = Header::new_ustar();
+        header.set_entry_type(kind);
+        header.set_mode(about.mode);
+        header.set_uid(about.owner.0);
+        header.set_gid(about.owner.1);
+        header.set_size(content.len() as u64);
+        header.set_mtime(about.mtime.split('.').next().unwrap().parse().unwrap());
+        header.set_device_major(about.device.0).unwrap();
+        header.set_device_minor(about.device.1).unwrap();
+        let mut extensions = Vec::new();
+        let mut put = |field: &mut [u8; 100], text: &[u8], key: &str| {
+            let length = text.len().min(100);
+            field[..length].copy_from_slice(&text[..length]);
+            if text.len() > 100 {
+                extensions.push((key.to_owned(), text.to_vec()));
+            }
+        };
+        let old = header.as_old_mut();
+        put(&mut old.name, name.as_ref(), "path");
+        put(&mut old.linkname, target.as_bytes(), "linkpath");
+        if about.mtime.contains('.') {
+            extensions.push(("mtime".into(), about.mtime.into()));
+        }
+        for (key, value) in about.xattrs {
+            extensions.push((format!("SCHILY.xattr.{key}"), value.to_vec()));
+        }
+        if !extensions.is_empty() {
+            let pairs = extensions.iter().map(|(key, value)| (key.as_str(), value.as_slice()));
+            self.0.append_pax_extensions(pairs).unwrap();
+        }
+        header.set_cksum();
+        self.0.append(&header, content).unwrap();
+        self
+    }
+
+    pub(crate) fn file(self, name: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> Layer {
+        self.entry(EntryType::Regular, name, "", content.as_ref(), &About::default())
+    }
+
+    pub(crate) fn directory(self, name: &str) -> Layer {
+        let about = About { mode: 0o755, ..About::default() };
+        self.entry(EntryType::Directory, format!("{name}/"), "", b"", &about)
+    }
+
+    pub(crate) fn link(self, name: &str, target: &str) -> Layer {
+        let about = About { mode: 0o777, ..About::default() };
+        self.entry(EntryType::Symlink, name, target, b"", &about)
+    }
+
+    pub(crate) fn hard(self, name: &str, target: &str) -> Layer {
+        self.entry(EntryType::Link, name, target, b"", &About::default())
+    }
+
+    pub(crate) fn program(self, name: &str, content: &[u8]) -> Layer {
+        self.entry(
+            EntryType::Regular,
+            name,
+            "",
+            content,
+            &About { mode: 0o755, ..About::default() },
+        )
+    }
+
+    /// What a container needs: a program that does nothing but what it is told, and mount points.
+    pub(crate) fn with_probe(self) -> Layer {
+        let layer = self.program("probe", probe::PROGRAM);
+        ["proc", "sys", "dev"].into_iter().fold(layer, Layer::directory)
+    }
+}
+
+/// Puts an image of these layers into a store, where nothing need be yet. Every other one is compressed.
+pub(crate) fn put(root: &Path, name: &str, layers: Vec<Layer>) -> Vec<String> {
+    let blobs = root.join("images/blobs/sha256");
+    fs::create_dir_all(&blobs).unwrap();
+    let blob = |kind: &str, content: &[u8]| -> Value {
+        let digest = sha256(content);
+        fs::write(blobs.join(&digest), content).unwrap();
+        let digest = format!("sha256:{digest}");
+        json!({"mediaType": format!("application/vnd.oci.image.{kind}"), "digest": digest, "size": content.len()})
+    };
+    let (mut descriptors, mut diff_ids) = (Vec::new(), Vec::new());
+    for (number, layer) in layers.into_iter().enumerate() {
+        let archive = layer.0.into_inner().unwrap();
+        diff_ids.push(format!("sha256:{}", sha256(&archive)));
+        if number % 2 == 0 {
+            descriptors.push(blob("layer.v1.tar", &archive));
+            continue;
+        }
+        let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&archive).unwrap();
+        descriptors.push(blob("layer.v1.tar+gzip", &gzip.finish().unwrap()));
+    }
+    let machine = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let config = json!({
+        "architecture": machine, "os": "linux", "config": {},
+        "rootfs": {"type": "layers", "diff_ids": diff_ids},
+        "history": diff_ids.iter().map(|_| json!({"created_by": "a test"})).collect::<Vec<_>>(),
+    });
+    let config = blob("config.v1+json", config.to_string().as_bytes());
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": config, "layers": descriptors,
+    });
+    let mut manifest = blob("manifest.v1+json", manifest.to_string().as_bytes());
+    manifest["annotations"] = json!({"org.opencontainers.image.ref.name": name});
+    fs::write(root.join("images/oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+    let index = root.join("images/index.json");
+    let mut known: Value = match fs::read(&index) {
+        Ok(text) => serde_json::from_slice(&text).unwrap(),
+        Err(_) => json!({"schemaVersion": 2, "manifests": []}),
+    };
+    known["manifests"].as_array_mut().unwrap().push(manifest);
+    fs::write(index, known.to_string()).unwrap();
+    descriptors.iter().map(|blob| blob["digest"].as_str().unwrap()[7..].to_owned()).collect()
+}
+
+fn sha256(content: &[u8]) -> String {
+    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+}
