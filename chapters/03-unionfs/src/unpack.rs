@@ -3,26 +3,34 @@
 //! hard link to a file of the host's. So names are taken apart here, and the kernel is only ever given
 //! an open directory of this layer and one name in it.
 
-use crate::engine::bounded::{Bounded, Limit};
-use crate::engine::extensions::Extensions;
-use crate::engine::metadata::{Metadata, is_directory, kind_of};
+use crate::engine::archive::{Archive, Entry};
+use crate::engine::metadata::{Metadata, is_directory};
 use crate::engine::stack::{Directory, Found};
-use crate::engine::{content, entries, remove};
+use crate::engine::{alone, content, entries, remove};
 use crate::whiteout::{self, Mark, Spelling};
 use anyhow::{Context, Result, ensure};
 use kernel::Errno;
-use nix::fcntl::{AtFlags, OFlag, open, openat};
+use nix::fcntl::{AtFlags, OFlag, open};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstatat, mkdirat, mknodat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::symlinkat;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::io::Read;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-const DIRECTORY: OFlag =
+/// More entries than any layer has.
+const MOST: u64 = 1_000_000;
+
+/// More bytes than the paths of all directories of a layer take. They are kept until the end.
+const MOST_PATHS: usize = 128 << 20;
+
+/// So many directories may lie in one another: whoever goes through them has as many open.
+pub(crate) const DEEPEST: usize = 400;
+
+pub(crate) const DIRECTORY: OFlag =
     OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 
 /// What was unpacked.
@@ -48,36 +56,39 @@ pub fn unpack(
     spelling: Spelling,
 ) -> Result<Unpacked> {
     let top = open(into, DIRECTORY, Mode::empty()).with_context(|| into.display().to_string())?;
-    let (archive, limit) = Bounded::new(archive);
+    let root = Place { path: PathBuf::new(), union: Rc::new(Directory::over(&top, below)?) };
     let mut layer = Layer {
-        top: Rc::new(top),
-        below,
         spelling,
         times: BTreeMap::new(),
+        paths: 0,
         parent: None,
-        extensions: Extensions::default(),
         unpacked: Unpacked::default(),
+        root,
     };
-    let mut archive = tar::Archive::new(archive);
-    layer.entries(&mut archive, &limit)?;
-    limit.content()?;
+    layer.root_as_below()?;
+    let mut archive = Archive::new(archive);
+    while let Some(entry) = archive.next_entry().context("the archive is damaged")? {
+        let shown = || entries::shown(&entry);
+        layer.entry(&mut archive, &entry).map_err(entries::full).with_context(shown)?;
+        layer.unpacked.entries += 1;
+        ensure!(layer.unpacked.entries <= MOST, "a layer of more than {MOST} entries");
+    }
     // Whoever takes a digest takes it of the whole, and what comes after the end belongs to that.
-    io::copy(&mut archive.into_inner(), &mut io::sink()).context("the end of the archive")?;
+    archive.finish()?;
     layer.set_times()?;
     Ok(layer.unpacked)
 }
 
 /// A layer that is being made.
-pub(crate) struct Layer<'a> {
-    pub(crate) top: Rc<OwnedFd>,
-    pub(crate) below: &'a Directory,
+pub(crate) struct Layer {
+    pub(crate) root: Place,
     spelling: Spelling,
     /// Set at the end: what is made in a directory changes its time.
     pub(crate) times: BTreeMap<PathBuf, TimeSpec>,
+    /// How long all of their paths are.
+    paths: usize,
     /// The directory of the last entry: the next one is most likely in it, too.
     parent: Option<(PathBuf, Place)>,
-    /// Of the last entry.
-    extensions: Extensions,
     pub(crate) unpacked: Unpacked,
 }
 
@@ -85,83 +96,53 @@ pub(crate) struct Layer<'a> {
 #[derive(Clone)]
 pub(crate) struct Place {
     pub(crate) path: PathBuf,
-    pub(crate) directory: Rc<OwnedFd>,
+    /// What it is in the union with the layers below. The uppermost part of it is this layer's.
+    pub(crate) union: Rc<Directory>,
 }
 
-impl Layer<'_> {
-    fn entries<R: Read>(&mut self, archive: &mut tar::Archive<R>, limit: &Limit) -> Result<()> {
-        let mut all = archive.entries()?;
-        loop {
-            limit.headers();
-            let Some(entry) = all.next() else { return Ok(()) };
-            let mut entry = entry.context("the archive is damaged")?;
-            self.extensions = limit.content()?;
-            let path = entries::path(&entry, &self.extensions)?;
-            let shown = || entries::shown(&path);
-            // What is about all entries, git's commit for one, is nothing that a layer keeps.
-            if !entry.header().entry_type().is_pax_global_extensions() {
-                self.entry(&mut entry, &path).with_context(shown)?;
-            }
-            // Only a plain file cannot change where a path leads.
-            if !entry.header().entry_type().is_file() {
-                self.parent = None;
-            }
-            // What is left of it must not count as the next one's headers.
-            io::copy(&mut entry, &mut io::sink()).with_context(shown)?;
-            self.unpacked.entries += 1;
-        }
-    }
-
-    fn entry(&mut self, entry: &mut tar::Entry<impl Read>, path: &Path) -> Result<()> {
+impl Layer {
+    fn entry(&mut self, archive: &mut Archive<impl Read>, entry: &Entry) -> Result<()> {
+        let path = entries::clean(&entry.name)?;
+        let metadata = &entry.metadata;
         let Some(name) = path.file_name() else {
             // The root itself: only a directory can be that.
-            ensure!(kind_of(entry)? == SFlag::S_IFDIR, "the root can only be a directory");
-            let metadata = Metadata::of_entry(entry, &self.extensions)?;
+            ensure!(entry.kind == Some(SFlag::S_IFDIR), "the root can only be a directory");
             self.times.insert(PathBuf::new(), metadata.mtime);
-            return metadata.apply(&self.top, OsStr::new("."), SFlag::S_IFDIR);
+            return metadata.apply(self.root.directory(), OsStr::new("."), SFlag::S_IFDIR);
         };
-        let place = self.place(path.parent().unwrap_or(Path::new("")))?;
-        match whiteout::mark(name)? {
-            Some(Mark::AllGone) => self.hide_all(&place),
-            Some(Mark::Gone(name)) => self.hide(&place, name),
-            None if entry.header().entry_type().is_hard_link() => {
-                let target =
-                    entries::target(entry, &self.extensions)?.context("a hard link to nothing")?;
-                self.hard_link(&place, name, &entries::clean(&target)?)
-            }
-            None => {
-                let metadata = Metadata::of_entry(entry, &self.extensions)?;
-                let newest = &mut self.unpacked.newest;
-                *newest = (*newest).max(Some(metadata.mtime.tv_sec()));
-                self.file(&place, name, entry, &metadata)
-            }
+        let parent = path.parent().unwrap_or(Path::new(""));
+        entries::not_in_a_mark(parent)?;
+        if let Some(mark) = whiteout::mark(name)? {
+            // Where nothing is, nothing is to be hidden.
+            let Some(Found::Directory(_)) = self.root.union.look_up(parent)? else { return Ok(()) };
+            let place = self.place(parent)?;
+            // What is below its directory is not what it was.
+            self.parent = None;
+            return match mark {
+                Mark::AllGone => self.hide_all(&place),
+                Mark::Gone(name) => self.hide(&place, name),
+            };
         }
-    }
-
-    fn file(
-        &mut self,
-        place: &Place,
-        name: &OsStr,
-        entry: &mut tar::Entry<impl Read>,
-        metadata: &Metadata,
-    ) -> Result<()> {
-        let kind = kind_of(entry)?;
+        let place = self.place(parent)?;
+        let Some(kind) = entry.kind else {
+            let target = entries::target(entry)?.as_encoded_bytes();
+            return self.hard_link(&place, name, &entries::clean(target)?);
+        };
+        self.unpacked.newest = self.unpacked.newest.max(Some(metadata.mtime.tv_sec()));
         if kind == SFlag::S_IFDIR {
-            return self.directory(place, name, metadata).map(drop);
+            return self.directory(&place, name, metadata);
         }
-        self.make_room(place, name)?;
-        let at = place.directory.as_fd();
+        self.make_room(&place, name)?;
+        let at = place.directory();
         match kind {
-            SFlag::S_IFREG => self.unpacked.size += content::unpack(entry, at, name)?,
-            SFlag::S_IFLNK => {
-                let target =
-                    entries::target(entry, &self.extensions)?.context("a link to nothing")?;
-                symlinkat(target.as_os_str(), at, name)?;
+            SFlag::S_IFREG => {
+                let size = content::unpack(archive, entry, at, name)?;
+                // A hole may be as long as all numbers.
+                self.unpacked.size = self.unpacked.size.saturating_add(size);
             }
-            kind => {
-                let device = entries::device(entry, kind)?;
-                mknodat(at, name, kind, Mode::empty(), device).map_err(entries::no_devices)?;
-            }
+            SFlag::S_IFLNK => symlinkat(entries::target(entry)?, at, name)?,
+            _ => mknodat(at, name, kind, Mode::empty(), entries::device(entry)?)
+                .map_err(entries::no_devices)?,
         }
         metadata.apply(at, name, kind)
     }
@@ -174,53 +155,60 @@ impl Layer<'_> {
         {
             return Ok(place.clone());
         }
-        let (real, _) = Directory::over(&self.top, self.below)?.follow(path)?;
-        let mut place = Place { path: PathBuf::new(), directory: self.top.clone() };
-        let mut below = Some(self.below.try_clone()?);
+        let (real, _) = self.root.union.follow(path)?;
+        ensure!(real.iter().count() < DEEPEST, "more than {DEEPEST} directories in one another");
+        let mut place = self.root.clone();
         for name in &real {
-            let found = below.as_ref().map(|below| below.find(name)).transpose()?.flatten();
-            below = if let Some(Found::Directory(found)) = found { Some(found) } else { None };
-            place = match self.look(&place, name)? {
-                Some(stat) if is_directory(&stat) => place.enter(name)?,
-                // A file is no way to anything; a mark says that nothing is there.
-                Some(stat) if !whiteout::is_device(&stat) => Err(Errno::ENOTDIR)?,
-                hidden => {
-                    let metadata = match &below {
-                        // As it is below: a directory is what its uppermost one is.
-                        Some(below) if hidden.is_none() => {
-                            Metadata::of_file(below.uppermost(), &below.stat()?)?
-                        }
-                        _ => Metadata::of_nobody(),
-                    };
-                    self.directory(&place, name, &metadata)?
+            let metadata = match place.union.find(name)? {
+                Some(Found::Directory(found)) if found.layer() == 0 => None,
+                // As it is below: a directory is what its uppermost one is.
+                Some(Found::Directory(found)) => {
+                    Some(Metadata::of_file(found.uppermost(), &found.stat()?)?)
                 }
+                Some(Found::File(_)) => return Err(Errno::ENOTDIR).context("its directory"),
+                None => Some(Metadata::of_nobody().within(&place.union.stat()?)),
             };
+            if let Some(metadata) = metadata {
+                self.directory(&place, name, &metadata)?;
+            }
+            place = place.enter(name)?;
         }
         self.parent = Some((path.into(), place.clone()));
         Ok(place)
     }
 
-    pub(crate) fn look(&self, place: &Place, name: &OsStr) -> Result<Option<FileStat>> {
-        match fstatat(&place.directory, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+    /// Until the archive says something else.
+    fn root_as_below(&mut self) -> Result<()> {
+        let metadata = match self.root.union.below() {
+            Some((directory, stat)) => Metadata::of_file(directory, &stat?)?,
+            None => Metadata::of_nobody(),
+        };
+        self.times.insert(PathBuf::new(), metadata.mtime);
+        metadata.apply(self.root.directory(), OsStr::new("."), SFlag::S_IFDIR)
+    }
+
+    fn look(&self, place: &Place, name: &OsStr) -> Result<Option<FileStat>> {
+        match fstatat(place.directory(), name, AtFlags::AT_SYMLINK_NOFOLLOW) {
             Err(Errno::ENOENT) => Ok(None),
             stat => Ok(Some(stat?)),
         }
     }
 
-    fn directory(&mut self, place: &Place, name: &OsStr, metadata: &Metadata) -> Result<Place> {
+    fn directory(&mut self, place: &Place, name: &OsStr, metadata: &Metadata) -> Result<()> {
         let before = self.look(place, name)?;
         if before.is_none_or(|stat| !is_directory(&stat)) {
             self.make_room(place, name)?;
-            mkdirat(&place.directory, name, Mode::S_IRWXU)?;
+            mkdirat(place.directory(), name, Mode::S_IRWXU)?;
         }
-        let made = place.enter(name)?;
         // It had been taken away, or was a file: what is below must not shine through.
         if before.is_some_and(|stat| !is_directory(&stat)) {
-            whiteout::make_opaque(&made.directory, self.spelling)?;
+            alone::make(place.enter(name)?.directory(), self.spelling)?;
         }
-        metadata.apply(&place.directory, name, SFlag::S_IFDIR)?;
-        self.times.insert(made.path.clone(), metadata.mtime);
-        Ok(made)
+        let path = place.path.join(name);
+        self.paths += path.as_os_str().len();
+        ensure!(self.paths <= MOST_PATHS, "a layer of too many directories");
+        self.times.insert(path, metadata.mtime);
+        metadata.apply(place.directory(), name, SFlag::S_IFDIR)
     }
 
     /// Takes away what an earlier entry of this archive has made of that name.
@@ -229,30 +217,32 @@ impl Layer<'_> {
             return Ok(());
         }
         self.parent = None;
-        let directory = format!("/proc/self/fd/{}", place.directory.as_raw_fd());
+        let directory = format!("/proc/self/fd/{}", place.directory().as_raw_fd());
         remove::tree(&Path::new(&directory).join(name))
     }
 
     /// A whiteout is about the layers below. What this archive itself has of the name stays.
     // LAB 03.3 whiteout: make the mark, unless this layer has something of the name
     fn hide(&mut self, place: &Place, name: &OsStr) -> Result<()> {
+        if place.union.find_below(name)?.is_none() {
+            return Ok(());
+        }
         match self.look(place, name)? {
             Some(stat) if is_directory(&stat) => {
-                Ok(whiteout::make_opaque(&place.enter(name)?.directory, self.spelling)?)
+                alone::make(place.enter(name)?.directory(), self.spelling)
             }
             Some(_) => Ok(()),
-            None if self.below.find_path(&place.path.join(name))?.is_none() => Ok(()),
-            None => Ok(whiteout::make_whiteout(&place.directory, name)?),
+            None => Ok(whiteout::make_whiteout(place.directory(), name)?),
         }
     }
 
     // LAB 03.3 opaque: let the directory hide all that lies below it
     fn hide_all(&mut self, place: &Place) -> Result<()> {
         if !place.path.as_os_str().is_empty() {
-            return Ok(whiteout::make_opaque(&place.directory, self.spelling)?);
+            return alone::make(place.directory(), self.spelling);
         }
         // The root is always merged: each of its names is hidden by itself.
-        for name in self.below.names()?.keys() {
+        for name in place.union.names()?.keys() {
             self.hide(place, name)?;
         }
         Ok(())
@@ -260,9 +250,18 @@ impl Layer<'_> {
 }
 
 impl Place {
-    pub(crate) fn enter(&self, name: &OsStr) -> Result<Place> {
-        let directory = openat(&self.directory, name, DIRECTORY, Mode::empty())?;
-        Ok(Place { path: self.path.join(name), directory: Rc::new(directory) })
+    pub(crate) fn directory(&self) -> &OwnedFd {
+        self.union.uppermost()
+    }
+
+    /// A directory of this layer in it.
+    fn enter(&self, name: &OsStr) -> Result<Place> {
+        match self.union.find(name)? {
+            Some(Found::Directory(union)) if union.layer() == 0 => {
+                Ok(Place { path: self.path.join(name), union: Rc::new(union) })
+            }
+            _ => Err(Errno::ENOTDIR).with_context(|| entries::shown(Path::new(name))),
+        }
     }
 }
 

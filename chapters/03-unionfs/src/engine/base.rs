@@ -67,11 +67,9 @@ impl Base {
             return Ok(vec![directory.clone()]);
         }
         let layers = store.layers();
-        if plan_only {
-            let there = self.layers.iter().rev().filter(|layer| layers.has(layer));
-            return Ok(there.map(|layer| layers.directory(layer)).collect());
-        }
-        Ok(layers.directories(&self.layers)?.into_iter().rev().collect())
+        // All are there, unless it is for a plan.
+        let there = self.layers.iter().rev().filter(|layer| !plan_only || layers.has(layer));
+        Ok(there.map(|layer| layers.directory(layer)).collect())
     }
 
     /// What an image says about the commands in it.

@@ -87,11 +87,7 @@ impl Roots {
                 (Some(Found::Directory(new)), old) => {
                     if old.is_none() {
                         change(Kind::Added);
-                    } else if self.differs(
-                        &Found::Directory(new.try_clone()?),
-                        old.as_ref(),
-                        &name,
-                    )? {
+                    } else if self.differs(&Found::Directory(new.again()), old.as_ref(), &name)? {
                         change(Kind::Changed);
                     }
                     // In a directory that is not in its own layer it cannot have changed anything.

@@ -1,60 +1,69 @@
 //! The content of a regular file, from wherever to a new file. What is zero becomes a hole: it is not
 //! written, and takes no room on the disk.
 
+use crate::engine::archive::{Archive, Entry};
 use anyhow::{Context, Result};
-use console::failure::Failure;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 
 /// So much is looked at for being zero: less would make files of many pieces.
 const BLOCK: usize = 64 << 10;
-const ZEROS: &[u8] = &[0; BLOCK];
-
-/// A sparse file takes no room in an archive, and time to unpack. This is a lastlog of all user ids.
-const LARGEST_SPARSE: u64 = 2 << 40;
 
 /// Unpacks an entry of an archive; returns its size.
-pub fn unpack(entry: &mut tar::Entry<impl Read>, at: impl AsFd, name: &OsStr) -> Result<u64> {
-    let size = entry.size();
-    if entry.header().entry_type().is_gnu_sparse() && size > LARGEST_SPARSE {
-        let words = format!("a sparse file of {} TiB: all of it would have to be read", size >> 40);
-        return Err(Failure::new(words).remedy("make the archive anew, without it").into());
+pub fn unpack(
+    archive: &mut Archive<impl Read>,
+    entry: &Entry,
+    at: impl AsFd,
+    name: &OsStr,
+) -> Result<u64> {
+    let mut file = create(at, name)?;
+    for piece in &entry.pieces {
+        let too_large = || format!("a file of {} bytes", entry.size);
+        file.seek(SeekFrom::Start(piece.start)).with_context(too_large)?;
+        write(&mut archive.take(piece.end - piece.start), &mut file)?;
     }
-    let copied = copy(entry, at, name)?;
-    if copied < size {
-        let words = format!("the archive ends in the middle of it, after {copied} of {size} bytes");
-        return Err(Failure::new(words).remedy("fetch it, or make it, anew").into());
-    }
-    Ok(copied)
+    end(&file, entry.size)
 }
 
 /// Copies all that a reader gives into a new file; returns how much that was.
 pub fn copy(from: &mut impl Read, at: impl AsFd, name: &OsStr) -> Result<u64> {
+    let mut file = create(at, name)?;
+    let size = write(from, &mut file)?;
+    end(&file, size)
+}
+
+fn create(at: impl AsFd, name: &OsStr) -> io::Result<File> {
     let how =
         OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let mut file = File::from(openat(at, name, how, Mode::S_IRUSR | Mode::S_IWUSR)?);
+    Ok(File::from(openat(at, name, how, Mode::S_IRUSR | Mode::S_IWUSR)?))
+}
+
+/// Writes from where the file is now, except for blocks of zeros.
+fn write(from: &mut impl Read, file: &mut File) -> Result<u64> {
     let mut block = vec![0; BLOCK];
     let mut size = 0;
-    let mut ends_in_hole = false;
     loop {
         let length = fill(from, &mut block)?;
         if length == 0 {
-            break;
+            return Ok(size);
         }
-        ends_in_hole = block[..length] == ZEROS[..];
-        if ends_in_hole {
+        if length == BLOCK && block.iter().all(|byte| *byte == 0) {
             file.seek(SeekFrom::Current(length as i64)).context("seek")?;
         } else {
             file.write_all(&block[..length]).context("write")?;
         }
         size += length as u64;
     }
-    if ends_in_hole {
-        file.set_len(size).context("its size")?;
+}
+
+/// A hole at the end is none until the file is as long as it.
+fn end(file: &File, size: u64) -> Result<u64> {
+    if file.metadata()?.len() != size {
+        file.set_len(size).with_context(|| format!("a file of {size} bytes"))?;
     }
     Ok(size)
 }
@@ -67,7 +76,7 @@ fn fill(from: &mut impl Read, buffer: &mut [u8]) -> Result<usize> {
             Ok(0) => break,
             Ok(more) => length += more,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error).context("read"),
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(length)

@@ -1,12 +1,12 @@
 //! What an entry of an archive says about itself, checked: names, targets of links, devices.
 
-use crate::engine::extensions::Extensions;
-use anyhow::{Context, Result};
+use crate::engine::archive::Entry;
+use crate::whiteout;
+use anyhow::{Result, ensure};
 use console::failure::Failure;
 use kernel::Errno;
 use nix::sys::stat::{SFlag, makedev};
 use std::ffi::{OsStr, OsString};
-use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -16,26 +16,17 @@ const LONGEST_PATH: usize = 4096;
 /// And a name (NAME_MAX).
 const LONGEST_NAME: usize = 255;
 
-/// Where an entry goes: relative to the root of the layer, and nowhere else.
-pub fn path(entry: &tar::Entry<impl Read>, extensions: &Extensions) -> Result<PathBuf> {
-    match extensions.get("path") {
-        Some(path) => clean(OsStr::from_bytes(path)),
-        None => clean(OsStr::from_bytes(&entry.path_bytes())),
-    }
-}
-
-/// The same for any name in an archive. `.` and empty parts fall away, `..` takes the part before it
+/// Where a name in an archive leads: relative to the root of the layer, and nowhere else. `.` and empty parts fall away, `..` takes the part before it
 /// along, whatever that is: no link is looked at.
 ///
 /// # Errors
 /// If it leads out of the root, or the kernel would not take it.
-pub fn clean(name: &OsStr) -> Result<PathBuf> {
+pub fn clean(bytes: &[u8]) -> Result<PathBuf> {
+    let name = Path::new(OsStr::from_bytes(bytes));
     let refused = |why: &str| {
-        let failure =
-            Failure::new(format!("the archive has an entry {} {why}", shown(Path::new(name))));
+        let failure = Failure::new(format!("the archive has an entry {} {why}", shown(name)));
         Err(failure.remedy("do not trust this archive; whoever made it has to make it anew").into())
     };
-    let bytes = name.as_bytes();
     if bytes.len() > LONGEST_PATH {
         return refused("whose name is longer than a path can be");
     }
@@ -60,38 +51,32 @@ pub fn clean(name: &OsStr) -> Result<PathBuf> {
     Ok(OsString::from_vec(parts.join(&b'/')).into())
 }
 
+/// A whiteout is a file, whatever is said to be in it.
+pub fn not_in_a_mark(parent: &Path) -> Result<()> {
+    let mark = |name: &OsStr| name.as_bytes().starts_with(whiteout::PREFIX);
+    ensure!(!parent.iter().any(mark), "an entry in a whiteout, which is no directory");
+    Ok(())
+}
+
 /// Where a link leads, as it stands there.
-pub fn target(entry: &tar::Entry<impl Read>, extensions: &Extensions) -> Result<Option<OsString>> {
-    let target = match extensions.get("linkpath") {
-        Some(target) => target.to_vec(),
-        None => entry.link_name_bytes().unwrap_or_default().into_owned(),
-    };
-    if target.is_empty() {
-        return Ok(None);
-    }
-    if target.len() > LONGEST_PATH || target.contains(&0) {
-        return Err(Failure::new("a link whose target is longer than a path can be").into());
-    }
-    Ok(Some(OsString::from_vec(target)))
+pub fn target(entry: &Entry) -> Result<&OsStr> {
+    ensure!(!entry.target.is_empty(), "a link to nothing");
+    ensure!(!entry.target.contains(&0), "a link whose target has a NUL byte in it");
+    let fits = entry.target.len() < LONGEST_PATH;
+    ensure!(fits, "a link whose target is longer than a path can be");
+    Ok(OsStr::from_bytes(&entry.target))
 }
 
 /// The number of a device; 0 for what is none.
 ///
 /// # Errors
 /// If it is the number that means a whiteout: in an archive those have names.
-pub fn device(entry: &tar::Entry<impl Read>, kind: SFlag) -> Result<u64> {
-    if !matches!(kind, SFlag::S_IFCHR | SFlag::S_IFBLK) {
-        return Ok(0);
-    }
-    let header = entry.header();
-    let number =
-        |number: std::io::Result<Option<u32>>| number?.context("a device without a number");
-    let (major, minor) = (number(header.device_major())?, number(header.device_minor())?);
-    if kind == SFlag::S_IFCHR && (major, minor) == (0, 0) {
+pub fn device(entry: &Entry) -> Result<u64> {
+    if entry.kind == Some(SFlag::S_IFCHR) && entry.device == (0, 0) {
         let failure = Failure::new("a character device 0:0, which hides a file of a layer below");
         return Err(failure.remedy("in an archive, that is a file called .wh.NAME").into());
     }
-    Ok(makedev(major.into(), minor.into()))
+    Ok(makedev(entry.device.0, entry.device.1))
 }
 
 /// In a user namespace nobody makes devices (mknod(2)).
@@ -103,11 +88,23 @@ pub fn no_devices(errno: Errno) -> anyhow::Error {
     error.context(Failure::new("only root may make a device").remedy("use sudo"))
 }
 
+/// A full disk is told as one, whichever call has met it.
+pub fn full(error: anyhow::Error) -> anyhow::Error {
+    match error.root_cause().downcast_ref::<Errno>() {
+        Some(Errno::ENOSPC | Errno::EDQUOT) => error.context(
+            Failure::new("there is no room for it")
+                .remedy("free some space there, or name another place with --root"),
+        ),
+        _ => error,
+    }
+}
+
 /// A name as it can be shown.
-pub fn shown(name: &Path) -> String {
-    let text = if name.as_os_str().is_empty() { ".".into() } else { name.display().to_string() };
+pub fn shown(name: impl AsRef<Path>) -> String {
+    let name = name.as_ref().as_os_str();
+    let text = if name.is_empty() { ".".into() } else { name.to_string_lossy() };
     match text.char_indices().nth(200) {
-        Some((end, _)) => format!("{:?}… ({} bytes)", &text[..end], name.as_os_str().len()),
+        Some((end, _)) => format!("{:?}… ({} bytes)", &text[..end], name.len()),
         None => format!("{text:?}"),
     }
 }
@@ -118,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_name_stays_in_the_layer() {
-        let of = |name: &str| clean(OsStr::new(name)).map(|path| path.display().to_string());
+        let of = |name: &str| clean(name.as_bytes()).map(|path| path.display().to_string());
         for (name, path) in [
             ("a/b", "a/b"),
             ("/etc/passwd", "etc/passwd"),

@@ -1,21 +1,19 @@
 //! A hard link in an archive: a second name of a file that an earlier entry has made, or of one that a
 //! layer below has.
 
-use crate::engine::metadata::{Metadata, is_directory};
+use crate::engine::metadata::Metadata;
 use crate::engine::stack::{File, Found, kind};
 use crate::engine::{content, entries};
 use crate::unpack::{Layer, Place};
-use crate::whiteout;
 use anyhow::{Context, Result};
 use console::failure::Failure;
 use nix::fcntl::AtFlags;
 use nix::sys::stat::{Mode, SFlag, mknodat};
 use nix::unistd::{linkat, symlinkat};
 use std::ffi::OsStr;
-use std::os::fd::AsFd;
 use std::path::Path;
 
-impl Layer<'_> {
+impl Layer {
     /// Makes it.
     ///
     /// # Errors
@@ -26,27 +24,27 @@ impl Layer<'_> {
         let last = target.file_name().context("a hard link to the root")?;
         let to = self.place(target.parent().unwrap_or(Path::new("")))?;
         let same = to.path == place.path && last == name;
-        match self.look(&to, last)? {
-            Some(stat) if is_directory(&stat) => {
+        match to.union.find(last)? {
+            Some(Found::Directory(_)) => {
                 return Err(Failure::new(format!("a hard link to {shown}, a directory")).into());
             }
-            Some(stat) if !whiteout::is_device(&stat) => {}
+            Some(Found::File(file)) if file.layer == 0 => {}
             // Of a layer below: it is copied up, as the kernel would do it.
-            None => match self.below.find_path(&to.path.join(last))? {
-                Some(Found::File(file)) => self.copy_up(&to, last, &file)?,
-                _ => return Err(missing(&shown)),
-            },
-            Some(_) => return Err(missing(&shown)),
+            Some(Found::File(file)) => self.copy_up(&to, last, &file)?,
+            None => {
+                let missing = format!("a hard link to {shown}, which is not there");
+                return Err(Failure::new(missing).into());
+            }
         }
         if same {
             return Ok(());
         }
         self.make_room(place, name)?;
-        Ok(linkat(&to.directory, last, &place.directory, name, AtFlags::empty())?)
+        Ok(linkat(to.directory(), last, place.directory(), name, AtFlags::empty())?)
     }
 
     fn copy_up(&mut self, place: &Place, name: &OsStr, file: &File) -> Result<()> {
-        let (at, kind) = (place.directory.as_fd(), kind(&file.stat));
+        let (at, kind) = (place.directory(), kind(&file.stat));
         match kind {
             SFlag::S_IFREG => self.unpacked.size += content::copy(&mut file.read()?, at, name)?,
             SFlag::S_IFLNK => symlinkat(&file.target()?, at, name)?,
@@ -55,8 +53,4 @@ impl Layer<'_> {
         }
         Metadata::of_file(&file.file, &file.stat)?.apply(at, name, kind)
     }
-}
-
-fn missing(target: &str) -> anyhow::Error {
-    Failure::new(format!("a hard link to {target}, which is not there")).into()
 }

@@ -1,10 +1,11 @@
 //! What users of docker expect besides the lesson: images by name, listings, removal, messages. A reader
 //! of the chapter may skip it.
 
+pub mod alone;
+pub mod archive;
 pub mod assemble;
 pub mod base;
 pub mod blob;
-pub mod bounded;
 pub mod changes;
 pub mod clean;
 pub mod commit;
@@ -18,7 +19,6 @@ pub mod directory_times;
 pub mod entries;
 pub mod epoch;
 pub mod export;
-pub mod extensions;
 pub mod files;
 
 pub mod garbage;
@@ -37,6 +37,7 @@ pub mod newlayer;
 pub mod older_mount;
 pub mod pack;
 pub mod path_names;
+pub mod pax;
 pub mod ps;
 pub mod records;
 pub mod reference;

@@ -4,8 +4,9 @@
 use crate::engine::changes::{Change, Kind, Roots};
 use crate::engine::metadata::Metadata;
 use crate::engine::stack::{self, Directory, Found, kind};
+use crate::unpack::DEEPEST;
 use crate::whiteout::{self, Spelling};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use console::failure::Failure;
 use nix::fcntl::readlinkat;
 use nix::sys::stat::{FileStat, SFlag, major, minor};
@@ -42,6 +43,7 @@ pub fn pack_changes(roots: &Roots, out: impl Write, latest: Option<i64>) -> Resu
     let mut archive = Archive::new(out, latest);
     for Change { kind, path } in roots.changes()? {
         let shown = || path.display().to_string();
+        not_a_mark(&path)?;
         match roots.whole.find_path(&path)? {
             _ if kind == Kind::Deleted => {
                 let name = path.file_name().context("the root stays")?.as_bytes();
@@ -99,13 +101,16 @@ impl<W: Write> Archive<W> {
     /// All that is in a root. Directories may lie deeper in one another than there are descriptors, and
     /// be made of a hundred layers each: only those near the root stay open while others are packed.
     fn pack(mut self, root: &Directory, marks: Option<Spelling>) -> Result<()> {
-        let mut open = vec![self.directory(root.try_clone()?, PathBuf::new(), marks)?];
+        let mut open = vec![self.directory(root.again(), PathBuf::new(), marks)?];
         while let Some(last) = open.last_mut() {
             let Some((name, is_gone)) = last.names.next() else {
                 open.pop();
                 continue;
             };
             let path = last.path.join(&name);
+            if !is_gone {
+                not_a_mark(&path)?;
+            }
             let found = if is_gone { None } else { last.directory(root)?.find(&name)? };
             match found {
                 None if is_gone => {
@@ -114,11 +119,6 @@ impl<W: Write> Archive<W> {
                 }
                 // Gone since its name was read.
                 None => {}
-                Some(_) if marks.is_some() && name.as_bytes().starts_with(whiteout::PREFIX) => {
-                    let words = format!("a file called {name:?}: in an image that is a whiteout");
-                    let failure = Failure::new(words).remedy("rename it in the container");
-                    return Err(anyhow::Error::from(failure).context(path.display().to_string()));
-                }
                 Some(Found::Directory(directory)) => {
                     if open.len() > KEPT_OPEN {
                         // Its names are known; it is looked up again for the next of them.
@@ -147,6 +147,7 @@ impl<W: Write> Archive<W> {
         marks: Option<Spelling>,
     ) -> Result<Open> {
         let shown = || path.display().to_string();
+        ensure!(path.iter().count() <= DEEPEST, "more than {DEEPEST} directories in one another");
         let mut name = if path.as_os_str().is_empty() { b".".into() } else { bytes(&path) };
         name.push(b'/');
         let file = directory.uppermost();
@@ -190,6 +191,8 @@ impl<W: Write> Archive<W> {
         self.time(metadata.mtime, &mut header, &mut extensions);
         for (name, value) in metadata.xattrs {
             let name = name.into_string().context("the name of an attribute")?;
+            // A record's key ends at the first one.
+            ensure!(!name.contains('='), "an archive cannot tell of the attribute {name}");
             extensions.push((format!("SCHILY.xattr.{name}"), value));
         }
         let mut target = None;
@@ -278,6 +281,17 @@ impl<W: Write> Archive<W> {
     }
 }
 
+/// A file whose name begins like a mark would be taken for one.
+fn not_a_mark(path: &Path) -> Result<()> {
+    let Some(name) = path.file_name() else { return Ok(()) };
+    if !name.as_bytes().starts_with(whiteout::PREFIX) {
+        return Ok(());
+    }
+    let words = format!("a file called {name:?}: in an image that is a whiteout");
+    let failure = anyhow::Error::from(Failure::new(words).remedy("rename it"));
+    Err(failure.context(path.display().to_string()))
+}
+
 /// The header of an empty file that nobody may read, of 1970.
 fn blank(kind: EntryType) -> Header {
     let mut header = Header::new_ustar();
@@ -300,3 +314,6 @@ fn put(field: &mut [u8; 100], name: &[u8]) -> bool {
 fn bytes(path: &Path) -> Vec<u8> {
     path.as_os_str().as_bytes().to_vec()
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 /// How many links are followed for one name, as in the kernel (path_resolution(7)).
 const MOST_LINKS: usize = 40;
@@ -31,9 +32,11 @@ pub struct Directory {
     spelling: Spelling,
 }
 
+#[derive(Clone)]
 struct Part {
     layer: usize,
-    directory: OwnedFd,
+    /// Shared by all that are made of it: duplicates would be a call each, and there may be hundreds.
+    directory: Arc<OwnedFd>,
 }
 
 /// What a name leads to.
@@ -65,7 +68,7 @@ impl Directory {
             let directory = nix::fcntl::open(path, how, Mode::empty());
             directory
                 .with_context(|| format!("the layer {}", path.display()))
-                .map(|directory| Part { layer, directory })
+                .map(|directory| Part { layer, directory: Arc::new(directory) })
         };
         let layers = layers.iter().map(AsRef::as_ref).enumerate();
         Ok(Directory { parts: layers.map(open).collect::<Result<Vec<Part>>>()?, spelling })
@@ -73,9 +76,10 @@ impl Directory {
 
     /// The union of these layers with one more on top.
     pub fn over(top: impl AsFd, below: &Directory) -> Result<Directory> {
-        let top = Part { layer: 0, directory: top.as_fd().try_clone_to_owned()? };
+        let directory = Arc::new(top.as_fd().try_clone_to_owned()?);
+        let top = Part { layer: 0, directory };
         let mut parts = vec![top];
-        for part in below.try_clone()?.parts {
+        for part in below.again().parts {
             parts.push(Part { layer: part.layer + 1, ..part });
         }
         Ok(Directory { parts, spelling: below.spelling })
@@ -84,25 +88,34 @@ impl Directory {
     /// Looks up one name. The uppermost layer that has it decides; only directories are merged with
     /// what lies below them, until one is opaque or hidden.
     pub fn find(&self, name: &OsStr) -> Result<Option<Found>> {
-        let mut parts = Vec::new();
-        for (index, part) in self.parts.iter().enumerate() {
+        self.find_in(&self.parts, name)
+    }
+
+    /// The same without the uppermost of the directories that it is made of.
+    pub fn find_below(&self, name: &OsStr) -> Result<Option<Found>> {
+        self.find_in(self.parts.get(1..).unwrap_or_default(), name)
+    }
+
+    fn find_in(&self, parts: &[Part], name: &OsStr) -> Result<Option<Found>> {
+        let mut found = Vec::new();
+        for (index, part) in parts.iter().enumerate() {
             let Some((file, stat)) = open(&part.directory, name)? else { continue };
             if kind(&stat) == SFlag::S_IFDIR {
                 // Below the last one there is nothing to be hidden.
-                let last = index + 1 == self.parts.len();
+                let last = index + 1 == parts.len();
                 let opaque = !last && whiteout::is_opaque(&file, self.spelling)?;
-                parts.push(Part { layer: part.layer, directory: file });
+                found.push(Part { layer: part.layer, directory: Arc::new(file) });
                 if opaque {
                     break;
                 }
-            } else if !parts.is_empty() || whiteout::is_whiteout(&file, &stat, self.spelling)? {
+            } else if !found.is_empty() || whiteout::is_whiteout(&file, &stat, self.spelling)? {
                 break;
             } else {
                 return Ok(Some(Found::File(File { layer: part.layer, stat, file })));
             }
         }
-        let found = (!parts.is_empty()).then_some(Directory { parts, spelling: self.spelling });
-        Ok(found.map(Found::Directory))
+        let directory = Directory { parts: found, spelling: self.spelling };
+        Ok((!directory.parts.is_empty()).then_some(Found::Directory(directory)))
     }
 
     /// All names in it, each with the layer that it is from.
@@ -140,7 +153,12 @@ impl Directory {
         &self.parts[0].directory
     }
 
-    /// The layer of that one.
+    /// The one that comes after it, and what it is.
+    pub fn below(&self) -> Option<(&OwnedFd, nix::Result<FileStat>)> {
+        self.parts.get(1).map(|part| (&*part.directory, fstat(&part.directory)))
+    }
+
+    /// The layer of the uppermost one.
     pub fn layer(&self) -> usize {
         self.parts[0].layer
     }
@@ -150,17 +168,14 @@ impl Directory {
         self.parts.len() > 1
     }
 
-    /// The same once more, on its own.
-    pub fn try_clone(&self) -> Result<Directory> {
-        let clone =
-            |part: &Part| Ok(Part { layer: part.layer, directory: part.directory.try_clone()? });
-        let parts = self.parts.iter().map(clone).collect::<Result<Vec<Part>>>()?;
-        Ok(Directory { parts, spelling: self.spelling })
+    /// The same once more.
+    pub fn again(&self) -> Directory {
+        Directory { parts: self.parts.clone(), spelling: self.spelling }
     }
 
     /// What is at a path, following no link; none also where a file is in the way.
     pub fn find_path(&self, path: &Path) -> Result<Option<Found>> {
-        let mut here = Found::Directory(self.try_clone()?);
+        let mut here = Found::Directory(self.again());
         for name in path {
             let Found::Directory(directory) = &here else { return Ok(None) };
             let Some(found) = directory.find(name)? else { return Ok(None) };
@@ -189,7 +204,7 @@ impl Directory {
         let mut links = 0;
         // Where we are, and its path. Of the directories that lead there none is kept open: they may be
         // made of hundreds of layers each.
-        let (mut here, mut names) = (self.try_clone()?, Vec::<OsString>::new());
+        let (mut here, mut names) = (self.again(), Vec::<OsString>::new());
         while let Some(name) = ahead.pop_front() {
             if name == ".." {
                 names.pop();
@@ -209,7 +224,7 @@ impl Directory {
                     let target = PathBuf::from(readlinkat(&file.file, "")?);
                     if target.is_absolute() {
                         names.clear();
-                        here = self.try_clone()?;
+                        here = self.again();
                     }
                     for name in components(&target).rev() {
                         ahead.push_front(name);
@@ -282,7 +297,7 @@ fn open_directory(file: impl AsFd) -> Result<OwnedFd> {
 }
 
 /// The names in a directory.
-fn list(directory: impl AsFd) -> Result<Vec<OsString>> {
+pub(crate) fn list(directory: impl AsFd) -> Result<Vec<OsString>> {
     let mut names = Vec::new();
     for entry in Dir::from_fd(open_directory(directory)?)?.iter() {
         let name = CString::from(entry?.file_name());

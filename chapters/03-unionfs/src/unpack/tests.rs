@@ -2,6 +2,7 @@ use super::*;
 use crate::engine::pack::{pack_layer, pack_union};
 use nix::sys::stat::lstat;
 use std::fs;
+use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use tar::{EntryType, Header};
 
@@ -303,7 +304,7 @@ fn hard_links_lead_to_files_of_the_layers_only() {
     Layers::refuses(Archive::new().hard("x", "nothing"), "which is not there");
     Layers::refuses(Archive::new().directory("d").hard("x", "d"), "a directory");
     Layers::refuses(Archive::new().hard("x", "/"), "a hard link to the root");
-    Layers::refuses(Archive::new().hard("x", ""), "a hard link to nothing");
+    Layers::refuses(Archive::new().hard("x", ""), "a link to nothing");
     let mut layers = Layers::new();
     layers.add(Archive::new().file("a", ""));
     let gone = Archive::new().file(".wh.a", "").hard("x", "a").end();
@@ -410,7 +411,7 @@ fn a_whiteout_is_about_the_layers_below_wherever_it_stands() {
     // Nothing of that name is below: nothing is hidden, and nothing is made.
     let mut layers = Layers::new();
     let layer = layers.add(Archive::new().file(".wh.nothing", "").file("d/.wh.nothing", ""));
-    assert_eq!((layers.seen(), fs::read_dir(layer).unwrap().count()), (vec!["d/".into()], 1));
+    assert_eq!((layers.seen(), fs::read_dir(layer).unwrap().count()), (vec![], 0));
 }
 
 #[test]
@@ -452,12 +453,12 @@ fn what_is_cut_off_or_lies_about_its_size_is_refused() {
         lying.set_size(size);
         Layers::refuses(Archive::new().raw(lying, b"little"), "");
     }
-    // What the library makes of an extended size is not what stands there.
+    // An extended size counts, whatever has newlines before it.
     let hidden: &[(&str, &[u8])] = &[("SCHILY.xattr.user.x", b"\n"), ("size", b"600")];
     let content = "x".repeat(600);
     let archive = Archive::new().extended(hidden);
     let archive = archive.raw(header(EntryType::Regular, "a", "", 5), content.as_bytes());
-    Layers::refuses(archive, "two sizes");
+    assert_eq!(Layers::new().try_add(&archive.file("b", "").end()).unwrap().size, 600);
     Layers::refuses(Archive::new().raw(header(EntryType::new(b'?'), "a", "", 0), b""), "kind '?'");
     let mut damaged = Archive::new().file("a", "x").end();
     damaged[3] ^= 1;
@@ -521,18 +522,16 @@ fn a_sparse_file_keeps_its_holes_and_a_huge_one_is_refused() {
     assert_eq!(content.iter().filter(|byte| **byte == b'x').count(), 512);
     assert_eq!(&content[32 << 20..(32 << 20) + 512], block);
     let most = 1 << 62;
-    Layers::refuses(sparse("a", most, &[(0, &block), (most, b"")]), "a sparse file of");
+    Layers::refuses(sparse("a", most, &[(0, &block), (most, b"")]), "a file of");
     Layers::refuses(sparse("a", 1 << 20, &[(1 << 20, &block)]), "");
     Layers::refuses(sparse("a", 1 << 20, &[(4096, &block), (0, &block)]), "");
-    let new_form = Archive::new().extended(&[("GNU.sparse.major", b"1")]).file("a", "");
-    Layers::refuses(new_form, "a form that is not known");
 }
 
 #[test]
 fn names_may_be_as_long_as_the_kernel_takes_and_no_longer() {
     let mut layers = Layers::new();
-    layers.add(Archive::new().file(&"n".repeat(255), "").file(&vec!["d"; 1100].join("/"), ""));
-    assert_eq!(layers.seen().len(), 1101);
+    layers.add(Archive::new().file(&"n".repeat(255), "").file(&vec!["d"; 400].join("/"), ""));
+    assert_eq!(layers.seen().len(), 401);
     Layers::refuses(Archive::new().file(&"n".repeat(256), ""), "longer than a name can be");
     Layers::refuses(Archive::new().file(&"d/".repeat(2049), ""), "longer than a path can be");
     let target = "t/".repeat(2047);
@@ -663,3 +662,5 @@ fn a_layer_that_is_made_by_hand_leads_nowhere_either() {
     layers.count = 1;
     layers.add(Archive::new().file("l/canary", "evil"));
 }
+
+mod forms;
