@@ -44,7 +44,7 @@ fn an_ordinary_user_imports_runs_commits_and_compares() {
     let script = "echo x > /new; rm /etc/passwd; rm -r /home; mkdir /home; echo y > /home/in";
     run("run --name second lab").sh(script).run().success();
     let diff = run("diff second").run().success().text();
-    assert_eq!(diff, "C /etc\nD /etc/passwd\nC /home\nA /home/in\nA /new\n");
+    assert_eq!(diff, "C /etc\nD /etc/passwd\nC /home\nA /home/in\nD /home/learner\nA /new\n");
     for driver in ["overlay", "copy"] {
         let run = run("run --rm --storage-driver").arg(driver).words("x /probe cat /kept").run();
         run.success().stdout("kept");
