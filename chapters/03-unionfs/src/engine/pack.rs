@@ -12,7 +12,7 @@ use nix::fcntl::readlinkat;
 use nix::sys::stat::{FileStat, SFlag, major, minor};
 use nix::sys::time::TimeSpec;
 use std::collections::HashMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
@@ -63,29 +63,6 @@ pub fn pack_changes(roots: &Roots, out: impl Write, latest: Option<i64>) -> Resu
     archive.end()
 }
 
-/// So many directories stay open above the one that is being packed.
-const KEPT_OPEN: usize = 3;
-
-/// A directory of which a part is packed.
-struct Open {
-    path: PathBuf,
-    /// What is left of it; and whether that is gone.
-    names: std::vec::IntoIter<(OsString, bool)>,
-    directory: Option<Directory>,
-}
-
-impl Open {
-    /// Itself, opened again if need be.
-    fn directory(&mut self, root: &Directory) -> Result<&Directory> {
-        if self.directory.is_none()
-            && let Some(Found::Directory(directory)) = root.find_path(&self.path)?
-        {
-            self.directory = Some(directory);
-        }
-        self.directory.as_ref().with_context(|| format!("{} is gone", self.path.display()))
-    }
-}
-
 struct Archive<W: Write> {
     builder: Builder<W>,
     latest: Option<i64>,
@@ -98,39 +75,8 @@ impl<W: Write> Archive<W> {
         Archive { builder: Builder::new(out), latest, linked: HashMap::new() }
     }
 
-    /// All that is in a root. Directories may lie deeper in one another than there are descriptors, and
-    /// be made of a hundred layers each: only those near the root stay open while others are packed.
     fn pack(mut self, root: &Directory, marks: Option<Spelling>) -> Result<()> {
-        let mut open = vec![self.directory(root.again(), PathBuf::new(), marks)?];
-        while let Some(last) = open.last_mut() {
-            let Some((name, is_gone)) = last.names.next() else {
-                open.pop();
-                continue;
-            };
-            let path = last.path.join(&name);
-            if !is_gone {
-                not_a_mark(&path)?;
-            }
-            let found = if is_gone { None } else { last.directory(root)?.find(&name)? };
-            match found {
-                None if is_gone => {
-                    let mark = [whiteout::PREFIX, name.as_bytes()].concat();
-                    self.mark(&path.with_file_name(OsStr::from_bytes(&mark)))?;
-                }
-                // Gone since its name was read.
-                None => {}
-                Some(Found::Directory(directory)) => {
-                    if open.len() > KEPT_OPEN {
-                        // Its names are known; it is looked up again for the next of them.
-                        open.iter_mut().skip(KEPT_OPEN).for_each(|above| above.directory = None);
-                    }
-                    open.push(self.directory(directory, path, marks)?);
-                }
-                Some(Found::File(file)) => {
-                    self.file(&file, &path).with_context(|| path.display().to_string())?;
-                }
-            }
-        }
+        self.directory(root, Path::new(""), marks)?;
         self.end()
     }
 
@@ -142,13 +88,13 @@ impl<W: Write> Archive<W> {
     /// A directory comes before what is in it; that it is opaque, before all else in it.
     fn directory(
         &mut self,
-        directory: Directory,
-        path: PathBuf,
+        directory: &Directory,
+        path: &Path,
         marks: Option<Spelling>,
-    ) -> Result<Open> {
+    ) -> Result<()> {
         let shown = || path.display().to_string();
         ensure!(path.iter().count() <= DEEPEST, "more than {DEEPEST} directories in one another");
-        let mut name = if path.as_os_str().is_empty() { b".".into() } else { bytes(&path) };
+        let mut name = if path.as_os_str().is_empty() { b".".into() } else { bytes(path) };
         name.push(b'/');
         let file = directory.uppermost();
         self.entry(&name, file, &directory.stat()?).with_context(shown)?;
@@ -162,7 +108,24 @@ impl<W: Write> Archive<W> {
         let names = directory.names()?.into_keys().map(|name| (name, false));
         let mut names: Vec<_> = names.chain(gone.into_iter().map(|name| (name, true))).collect();
         names.sort_unstable();
-        Ok(Open { path, names: names.into_iter(), directory: Some(directory) })
+        for (name, is_gone) in names {
+            let path = path.join(&name);
+            if is_gone {
+                let mark = [whiteout::PREFIX, name.as_bytes()].concat();
+                self.mark(&path.with_file_name(OsStr::from_bytes(&mark)))?;
+                continue;
+            }
+            not_a_mark(&path)?;
+            match directory.find(&name)? {
+                Some(Found::Directory(directory)) => self.directory(&directory, &path, marks)?,
+                Some(Found::File(file)) => {
+                    self.file(&file, &path).with_context(|| path.display().to_string())?;
+                }
+                // Gone since its name was read.
+                None => {}
+            }
+        }
+        Ok(())
     }
 
     fn file(&mut self, file: &stack::File, path: &Path) -> Result<()> {

@@ -530,8 +530,8 @@ fn a_sparse_file_keeps_its_holes_and_a_huge_one_is_refused() {
 #[test]
 fn names_may_be_as_long_as_the_kernel_takes_and_no_longer() {
     let mut layers = Layers::new();
-    layers.add(Archive::new().file(&"n".repeat(255), "").file(&vec!["d"; 400].join("/"), ""));
-    assert_eq!(layers.seen().len(), 401);
+    layers.add(Archive::new().file(&"n".repeat(255), "").file(&vec!["d"; 300].join("/"), ""));
+    assert_eq!(layers.seen().len(), 301);
     Layers::refuses(Archive::new().file(&"n".repeat(256), ""), "longer than a name can be");
     Layers::refuses(Archive::new().file(&"d/".repeat(2049), ""), "longer than a path can be");
     let target = "t/".repeat(2047);

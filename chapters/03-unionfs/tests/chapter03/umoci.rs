@@ -57,6 +57,8 @@ fn tree(top: &Path) -> BTreeMap<PathBuf, Seen> {
                 // No archive here is so young: of a directory that none describes, umoci leaves the
                 // moment of unpacking, and ours has that of no time, for the same layer each time.
                 1_600_000_000.. => (0, 0),
+                // Of the root itself, it leaves that of the last thing that was made in it.
+                _ if path.as_os_str().is_empty() => (0, 0),
                 seconds => (seconds, meta.mtime_nsec()),
             },
             device: meta.rdev(),
