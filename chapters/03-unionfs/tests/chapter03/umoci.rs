@@ -266,7 +266,7 @@ fn a_hard_link_to_one_of_two_names_below_takes_that_one_alone_along() {
     };
     // umoci has one directory, and links in it. In layers, nothing that is written reaches a lower name:
     // the file is copied up under the name that the link is to, as the kernel does it in an overlay that
-    // has no index (link(2) there gives the same three files).
+    // has no index.
     assert_eq!((same(&ours), same(&theirs)), ([false, true], [true, true]));
     assert_eq!(ours[Path::new("b")].content, theirs[Path::new("b")].content);
 }
