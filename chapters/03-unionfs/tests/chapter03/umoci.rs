@@ -69,8 +69,6 @@ fn tree(top: &Path) -> BTreeMap<PathBuf, Seen> {
         seen.insert(path, described);
     }
     let mut first: BTreeMap<u64, PathBuf> = BTreeMap::new();
-    // The root itself is new for each, whatever it was made as: a directory, a container's own layer.
-    seen.get_mut(Path::new("")).unwrap().mtime = (0, 0);
     for (path, described) in &mut seen {
         let meta = fs::symlink_metadata(top.join(path)).unwrap();
         if !meta.is_dir() {
