@@ -85,7 +85,7 @@ ip link add eth0 address 02:00:00:00:00:01 type veth peer name router address 02
 ip link set eth0 up
 ip link set router up
 cd /mnt/home
-cargo minidock run lab true 2>/dev/null
+cargo minidock run --rm lab true 2>/dev/null
 set +eu
 printf '\0'
 

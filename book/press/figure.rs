@@ -2,6 +2,7 @@
 //! title and says in words what it shows. Lines take the colour of the text, in every theme.
 
 mod groups;
+mod layers;
 mod pivot;
 mod protocol;
 mod throttling;
@@ -11,7 +12,8 @@ use crate::tree::Tree;
 use anyhow::{Context, Result, bail};
 
 /// All pictures, by the names that pages use.
-pub(crate) const NAMES: [&str; 5] = ["views", "protocol", "pivot", "groups", "throttling"];
+pub(crate) const NAMES: [&str; 6] =
+    ["views", "protocol", "pivot", "groups", "throttling", "layers"];
 
 /// The picture as HTML.
 pub(crate) fn draw(tree: &Tree, name: &str) -> Result<String> {
@@ -21,6 +23,7 @@ pub(crate) fn draw(tree: &Tree, name: &str) -> Result<String> {
         "pivot" => pivot::draw(&tree.read("book/captures/pivot_root.txt")?)?,
         "groups" => groups::draw(&tree.read("book/captures/cgroup_tree.txt")?)?,
         "throttling" => throttling::draw(&tree.read("book/captures/throttling.txt")?)?,
+        "layers" => layers::draw(&tree.read("book/captures/layers.txt")?)?,
         _ => bail!("there is no picture `{name}`"),
     };
     picture.html(name).with_context(|| format!("picture `{name}`"))

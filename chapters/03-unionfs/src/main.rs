@@ -115,8 +115,10 @@ fn main() -> ExitCode {
                     mechanisms(Default::default(), Default::default(), Default::default());
                 return join::run(*options, &of_exec, find::to_join);
             }
-            Command::Ps(Deferred(options)) => console::print(ps::list(&options, &store()?)?)?,
-            Command::Rm(Deferred(options)) => return rm::rm(&options, &store()?),
+            Command::Ps(Deferred(options)) => {
+                console::print(ps::list(&options, &Store::outside(&global)?)?)?
+            }
+            Command::Rm(Deferred(options)) => return rm::rm(&options, &global),
             Command::Diff(Deferred(options)) => console::print(diff::list(&options, &store()?)?)?,
             Command::Commit(Deferred(options)) => {
                 console::print(commit::commit(&options, &store()?)?)?;

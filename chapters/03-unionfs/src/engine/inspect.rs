@@ -16,7 +16,7 @@ pub fn show(options: &Options, global: &Global) -> Result<String> {
     if target.parse::<i32>().is_ok() || find::optional(target)?.is_some() {
         return inspect::show(options);
     }
-    let store = Store::enter(global)?;
+    let store = Store::outside(global)?;
     if let Ok(record) = records::find(&store.root, target) {
         let mut view = serde_json::to_value(&record)?;
         view["State"] = serde_json::to_value(record.state(&store.root)?)?;

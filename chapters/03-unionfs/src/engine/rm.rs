@@ -5,6 +5,12 @@ use crate::engine::records;
 use crate::engine::store::Store;
 use crate::engine::words;
 use anyhow::{Context, Result};
+use cgroups::engine::stop;
+use console::options::Global;
+use kernel::process;
+use kernel::signal::Signal;
+use namespaces::engine::spaces;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long whoever ran a container may take to let go of it once it has ended.
@@ -22,20 +28,28 @@ pub struct Options {
 }
 
 /// Removes containers; returns the exit code.
-pub fn rm(options: &Options, store: &Store) -> Result<u8> {
+pub fn rm(options: &Options, global: &Global) -> Result<u8> {
+    if options.force {
+        // Before the lab box: from in there, who runs outside of it cannot be seen.
+        let root = global.data_directory()?;
+        options.containers.iter().try_for_each(|text| kill(&root, text))?;
+    }
+    let store = Store::enter(global)?;
     console::each(&options.containers, |text| {
         let record = match records::find(&store.root, text) {
             // As in Docker: what is gone is what was asked for.
             Err(error) if options.force && words::is_missing(&error) => return Ok(text.clone()),
             record => record?,
         };
+        let directory = record.directory(&store.root);
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(held) = Held::of(&record.directory(&store.root))? {
+            if let Some(held) = Held::of(&directory)? {
                 held.remove(Some(&record))?;
                 return Ok(text.clone());
             }
-            if !record.directory(&store.root).exists() {
+            // Its command line may have removed it.
+            if !directory.exists() {
                 return Ok(text.clone());
             }
             if !options.force {
@@ -44,8 +58,25 @@ pub fn rm(options: &Options, store: &Store) -> Result<u8> {
             if Instant::now() > deadline {
                 return Err(words::is_running(text)).context("it was killed, and is still held");
             }
-            cgroups::engine::stop::kill_if_running(&record.id)?;
             std::thread::sleep(Duration::from_millis(1));
         }
     })
+}
+
+/// Kills all processes of a container, if it runs.
+fn kill(root: &Path, text: &str) -> Result<()> {
+    let Ok(record) = records::find(root, text) else { return Ok(()) };
+    if Held::of(&record.directory(root))?.is_some() {
+        return Ok(());
+    }
+    stop::kill_if_running(&record.id)?;
+    // Where it could have no group, its processes are known by its mark alone.
+    for pid in spaces::processes()? {
+        if spaces::container_of(pid).as_ref() == Some(&record.id)
+            && let Ok(pidfd) = process::open(pid)
+        {
+            process::send_signal(pidfd, Signal::SIGKILL)?;
+        }
+    }
+    Ok(())
 }

@@ -52,6 +52,11 @@ impl Store {
         Ok(Store::open(data))
     }
 
+    /// The same to look at, outside of the box: from in there, who runs cannot be seen.
+    pub fn outside(global: &Global) -> Result<Store> {
+        Ok(Store::open(global.data_directory()?))
+    }
+
     /// The store in this directory, which need not be there yet.
     pub fn open(root: PathBuf) -> Store {
         let first = Namespace::User.inode(Pid::this()) == Some(FIRST_USERS);
