@@ -1,6 +1,7 @@
 //! What the chapters promise, and whether a measurement has kept it.
 
-use crate::ladder::{BWRAP, FLOOR, GROUPED, GROUPED_RESTED, OURS, OURS_RESTED, RUNC};
+use crate::ladder::{BWRAP, FLOOR, GROUPED, GROUPED_RESTED, HUNDRED_LAYERS, LAYERED};
+use crate::ladder::{LAYERED_RESTED, ONE_LAYER, OURS, OURS_RESTED, RUNC};
 use crate::results::{Ratio, Row};
 use crate::rounds::Times;
 use crate::shares::{HALF, Share, Yield};
@@ -10,7 +11,7 @@ use std::ops::RangeInclusive;
 
 /// What is promised, of whom, compared with whom.
 type Promise = (&'static str, &'static str, &'static str, Bar);
-const PROMISES: [Promise; 5] = [
+const PROMISES: [Promise; 8] = [
     ("minidock-01: at most 1.6 times the floor", OURS, FLOOR, Bar::AtMost(1.6)),
     (
         "minidock-01: at least 1.6 times faster than bwrap --unshare-all",
@@ -25,6 +26,19 @@ const PROMISES: [Promise; 5] = [
         GROUPED_RESTED,
         OURS_RESTED,
         GROUPS,
+    ),
+    ("minidock-03: at most 400 µs over minidock-02", LAYERED, GROUPED, Bar::Over(400, 1)),
+    (
+        "minidock-03: at most 400 µs over minidock-02, after 100 ms of idle",
+        LAYERED_RESTED,
+        GROUPED_RESTED,
+        Bar::Over(400, 1),
+    ),
+    (
+        "minidock-03: at most 10 µs for each of 99 further layers",
+        HUNDRED_LAYERS,
+        ONE_LAYER,
+        Bar::Over(10, 99),
     ),
 ];
 
@@ -45,6 +59,8 @@ enum Bar {
     /// Our time less the other's, in microseconds, where control groups are of version 1. Version 2
     /// is another amount of work: it is told, without a promise.
     OverInVersion1(i64),
+    /// The same wherever it is, for each of so many.
+    Over(i64, i64),
 }
 
 /// A promise, what was measured of it, and whether it was kept.
@@ -84,8 +100,8 @@ pub fn verdicts(rows: &[Row], shares: &[Share], cgroups: &str) -> Vec<Verdict> {
 impl Bar {
     fn judge(&self, ours: &Times, other: &Times, cgroups: &str) -> (String, Option<bool>) {
         let ratio = match self {
-            Bar::AtMost(_) | Bar::OverInVersion1(_) => Ratio::of(ours, other),
             Bar::Faster(_) => Ratio::of(other, ours),
+            _ => Ratio::of(ours, other),
         };
         let ratios = [ratio.medians, ratio.minima];
         let over = |ours: u64, other: u64| ours as i64 - other as i64;
@@ -95,10 +111,15 @@ impl Bar {
             Bar::Faster(limit) => Some(ratios.iter().all(|ratio| ratio >= limit)),
             Bar::OverInVersion1(_) if cgroups == "v2" => None,
             Bar::OverInVersion1(limit) => Some(over.iter().all(|over| over <= limit)),
+            Bar::Over(limit, each) => Some(over.iter().all(|over| *over <= limit * each)),
         };
         let measured = match self {
             Bar::OverInVersion1(_) => {
                 format!("{} µs (medians), {} µs (minima), cgroups {cgroups}", over[0], over[1])
+            }
+            Bar::Over(_, each) => {
+                let each = over.map(|over| over as f64 / *each as f64);
+                format!("{:.0} µs (medians), {:.0} µs (minima)", each[0], each[1])
             }
             _ => format!("{:.2} (medians), {:.2} (minima)", ratios[0], ratios[1]),
         };

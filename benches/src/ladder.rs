@@ -2,6 +2,7 @@
 //! A later chapter adds a line. Each one is a whole process; virtual machines are in `guests`.
 
 use crate::ground::{COMMAND, Ground, PROBE};
+use crate::layers;
 use crate::participant::{Participant, Until};
 use crate::peers::{self, Made};
 use crate::results::{Kind, Outcome, Row};
@@ -15,10 +16,18 @@ pub const NO_NAMESPACE: &str = "clone, no namespace";
 pub const OURS: &str = "minidock-01";
 /// Chapter 02's: with control groups.
 pub const GROUPED: &str = "minidock-02";
+/// Chapter 03's: on a root of layers.
+pub const LAYERED: &str = "minidock-03";
+/// An image of one layer.
+pub const ONE_LAYER: &str = "minidock-03, 1 layer";
+/// An image of a hundred.
+pub const HUNDRED_LAYERS: &str = "minidock-03, 100 layers";
 /// What others are set in relation to that start after a rest.
 pub const OURS_RESTED: &str = "minidock-01, after 100 ms of idle";
 /// Chapter 02's, after a rest.
 pub const GROUPED_RESTED: &str = "minidock-02, after 100 ms of idle";
+/// Chapter 03's, after a rest.
+pub const LAYERED_RESTED: &str = "minidock-03, after 100 ms of idle";
 /// What a virtual machine's first byte is set in relation to.
 pub const FIRST_BYTE: &str = "minidock-01 /probe: first byte";
 /// What a virtual machine's end is set in relation to.
@@ -114,6 +123,31 @@ pub const RUNGS: &[Rung] = &[
     rung(Kind::Container, "minidock-02, limits", "with limits that it does not reach", |g| {
         peers::grouped(g, &LIMITS)
     }),
+    rung(Kind::Container, LAYERED, "with an overlay, a record and a layer of its own", |g| {
+        layers::start(g, None)
+    }),
+    rung(Kind::Container, ONE_LAYER, "an image instead of a directory", |g| {
+        layers::start(g, Some(1))
+    }),
+    rung(Kind::Container, "minidock-03, 5 layers", "an image of so many", |g| {
+        layers::start(g, Some(5))
+    }),
+    rung(Kind::Container, "minidock-03, 20 layers", "an image of so many", |g| {
+        layers::start(g, Some(20))
+    }),
+    rung(Kind::Container, HUNDRED_LAYERS, "an image of so many", |g| layers::start(g, Some(100))),
+    rung(
+        Kind::Container,
+        "minidock-03, 1,000 files",
+        "a root of so many files by overlay, from exec to exit",
+        |g| layers::thousand_files(g, "overlay"),
+    ),
+    rung(
+        Kind::Container,
+        "minidock-03, 1,000 files copied",
+        "the same by --storage-driver copy",
+        |g| layers::thousand_files(g, "copy"),
+    ),
     rung(Kind::Container, OURS_RESTED, "nothing has run before; the rest is not in it", |g| {
         peers::minidock(1, g, &[COMMAND])
     })
@@ -122,6 +156,8 @@ pub const RUNGS: &[Rung] = &[
         peers::grouped(g, &[])
     })
     .after_idle(),
+    rung(Kind::Container, LAYERED_RESTED, "the same after a rest", |g| layers::start(g, None))
+        .after_idle(),
     rung(Kind::Container, FIRST_BYTE, "until the container's output arrives on a pipe", probe)
         .restarts(Until::FirstByte),
     rung(Kind::Container, EXIT, "the same program, from exec to exit", probe).restarts(Until::Exit),
@@ -213,7 +249,7 @@ impl Field {
 
 /// Without the directories that are this machine's alone: the ground's, and where cargo builds.
 pub(crate) fn portable(command: &str, ground: &Ground) -> String {
-    let programs = [1, 2].map(|chapter| testkit::binary(chapter).with_file_name(""));
+    let programs = [1, 2, 3].map(|chapter| testkit::binary(chapter).with_file_name(""));
     let ours = programs.into_iter().chain([ground.path("")]);
     ours.fold(command.to_owned(), |text, path| text.replace(&*path.to_string_lossy(), ""))
 }
@@ -239,7 +275,8 @@ mod tests {
     fn every_rung_has_a_name_of_its_own_and_what_others_refer_to_is_there() {
         let names: BTreeSet<&str> = RUNGS.iter().map(|rung| rung.name).collect();
         assert_eq!(names.len(), RUNGS.len());
-        let rested = [GROUPED, OURS_RESTED, GROUPED_RESTED];
+        let rested =
+            [GROUPED, LAYERED, HUNDRED_LAYERS, OURS_RESTED, GROUPED_RESTED, LAYERED_RESTED];
         for name in [NO_NAMESPACE, OURS, FIRST_BYTE, EXIT, FLOOR, BWRAP, RUNC].iter().chain(&rested)
         {
             assert!(names.contains(name), "{name}");

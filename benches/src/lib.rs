@@ -7,6 +7,7 @@ pub mod bundle;
 pub mod ground;
 pub mod guests;
 pub mod ladder;
+pub mod layers;
 pub mod machine;
 pub mod page;
 mod page_tables;

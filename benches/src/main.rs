@@ -92,8 +92,9 @@ fn measure(options: &Options, name: &str, output: &Path) -> Result<Results> {
     let date = machine::date()?;
     // Before anything that might start a thread.
     let ground = Ground::prepare(&output.join("ground"))?;
-    let (minidock, grouped) = (testkit::binary(1), testkit::binary(2));
-    let (machine, versions) = (Machine::look(&minidock)?, versions::all(&minidock, &grouped));
+    let [minidock, grouped, layered] = [1, 2, 3].map(testkit::binary);
+    let machine = Machine::look(&minidock)?;
+    let versions = versions::all(&minidock, &grouped, &layered);
     let rounds = options.rounds.unwrap_or(if options.quick { 30 } else { 400 }) as usize;
     let mut rows = match options.limits {
         true => Vec::new(),

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::Command;
 
 /// Of all that take part; what is not installed has none.
-pub fn all(minidock: &Path, grouped: &Path) -> BTreeMap<String, String> {
+pub fn all(minidock: &Path, grouped: &Path, layered: &Path) -> BTreeMap<String, String> {
     let asked = [
         ("minidock-01", minidock, "--version"),
         ("minidock-02", grouped, "--version"),
+        ("minidock-03", layered, "--version"),
         ("rustc", Path::new("rustc"), "--version"),
         ("cc", Path::new("cc"), "--version"),
         ("unshare", Path::new("unshare"), "--version"),

@@ -115,7 +115,6 @@ impl Overlay {
         make().with_context(|| upper.display().to_string())
     }
 
-    // LAB 03.1 overlay: make one detached file system of the layers and the container's own
     fn mount(&self) -> Result<OwnedFd> {
         match self.mount_by_descriptor() {
             // Before Linux 6.5 there is no `lowerdir+`.

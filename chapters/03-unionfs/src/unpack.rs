@@ -222,7 +222,6 @@ impl Layer {
     }
 
     /// A whiteout is about the layers below. What this archive itself has of the name stays.
-    // LAB 03.3 whiteout: make the mark, unless this layer has something of the name
     fn hide(&mut self, place: &Place, name: &OsStr) -> Result<()> {
         if place.union.find_below(name)?.is_none() {
             return Ok(());
@@ -236,7 +235,6 @@ impl Layer {
         }
     }
 
-    // LAB 03.3 opaque: let the directory hide all that lies below it
     fn hide_all(&mut self, place: &Place) -> Result<()> {
         if !place.path.as_os_str().is_empty() {
             return alone::make(place.directory(), self.spelling);

@@ -54,7 +54,9 @@ impl Store {
 
     /// The same to look at, outside of the box: from in there, who runs cannot be seen.
     pub fn outside(global: &Global) -> Result<Store> {
-        Ok(Store::open(global.data_directory()?))
+        let store = Store::open(global.data_directory()?);
+        let box_is_needed = global.rootless || !nix::unistd::geteuid().is_root();
+        Ok(if box_is_needed { Store { spelling: Spelling::User, ..store } } else { store })
     }
 
     /// The store in this directory, which need not be there yet.
