@@ -34,7 +34,8 @@ fn group<'a>(found: regex::Captures<'a>) -> Option<&'a str> {
     found.get(1).map(|link| link.as_str())
 }
 
-fn read(directory: &Path, pages: &mut BTreeMap<PathBuf, String>) -> Result<()> {
+/// Adds every page below the directory.
+pub(crate) fn read(directory: &Path, pages: &mut BTreeMap<PathBuf, String>) -> Result<()> {
     let entries =
         fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))?;
     for entry in entries {

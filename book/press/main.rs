@@ -2,6 +2,7 @@
 //! pictures from captures: what cannot be had any more, or is another today, fails the build.
 
 mod chapter;
+mod contents;
 mod environment;
 mod expand;
 mod figure;
@@ -35,6 +36,10 @@ fn main() -> ExitCode {
     let tree = Tree::workspace();
     let done = match words[..] {
         [] => build(&tree),
+        ["--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
         ["--serve"] => build(&tree).and_then(|()| serve::serve(&tree.target().join("book"))),
         ["--check"] => check(&tree),
         ["--update"] => {

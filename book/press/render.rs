@@ -2,7 +2,7 @@
 
 use crate::expand::{self, Used, fenced, language_of, listing};
 use crate::tree::Tree;
-use crate::{chapter, figure, item, links};
+use crate::{chapter, contents, figure, item, links};
 use anyhow::{Context, Result, ensure};
 use mdbook_driver::MDBook;
 use mdbook_driver::config::Config;
@@ -31,6 +31,7 @@ pub(crate) fn build(tree: &Tree) -> Result<PathBuf> {
     let mut config = Config::from_disk(tree.path("book/book.toml"))?;
     config.build.build_dir = output.clone();
     MDBook::load_with_config(&work, config)?.build()?;
+    contents::name(&output)?;
     links::check(&output)?;
     Ok(output)
 }

@@ -69,6 +69,8 @@ pub struct Request {
     pub directory: PathBuf,
     /// Files and directories to take along, at their own places.
     pub add: Vec<PathBuf>,
+    /// Modules that are not loaded, nor taken along: a kernel without them.
+    pub without: Vec<String>,
     /// Programs to put on the guest's PATH under these names; `minidock-01` is also named by
     /// MINIDOCK_BIN_01 there.
     pub chapters: Vec<(OsString, PathBuf)>,
@@ -171,7 +173,9 @@ fn initramfs(request: &Request, linux: &Linux) -> Result<Vec<u8>> {
     let mut words = vec![root.command(name)?];
     words.extend(arguments.iter().cloned());
     let mut modules = Vec::new();
-    for module in linux.modules()?.with_dependencies(&WANTED)? {
+    let is_wanted = |name: &&str| !request.without.iter().any(|without| without == name);
+    let wanted: Vec<&str> = WANTED.into_iter().filter(is_wanted).collect();
+    for module in linux.modules()?.with_dependencies(&wanted)? {
         let place = Path::new(MODULES).join(&module.file);
         root.archive().file(&place, 0o644, module.content);
         modules.push(place);

@@ -48,6 +48,9 @@ struct Run {
     /// A file or directory to take along, at its own place
     #[arg(long, value_name = "PATH")]
     add: Vec<PathBuf>,
+    /// A kernel module to leave out, to see what happens without
+    #[arg(long, value_name = "MODULE")]
+    without: Vec<String>,
     /// The command's working directory in the guest
     #[arg(long, value_name = "DIRECTORY", default_value = "/")]
     directory: PathBuf,
@@ -90,6 +93,7 @@ fn run_command(options: Run) -> Result<u8> {
         environment: options.env,
         directory: options.directory,
         add: options.add,
+        without: options.without,
         chapters: chapters(),
         init: std::env::current_exe().context("find this program")?,
     };

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use testkit::{Program, binary, peer, program, root_or_skip, skip};
+use testkit::{Program, binary, here_or_skip, peer, program, root_or_skip, skip};
 use vm::linux::Linux;
 use vm::machine::QEMU;
 
@@ -104,6 +104,31 @@ fn files_and_variables_come_along() {
     run(&words).arg(script).run().success().stdout("from the host\nsaid\n");
     // A copy went, and nothing of it comes back.
     assert!(!directory.path().join("new").exists());
+}
+
+#[test]
+fn doctor_misses_an_overlay_that_the_kernel_lacks() {
+    let Some(linux) = ready() else { return };
+    let modules = linux.modules().expect("they are readable");
+    let is_module = !modules.with_dependencies(&["overlay"]).expect("they are modules").is_empty();
+    // No namespace takes a file system type away.
+    let remedy = "set MINIDOCK_VM_KERNEL to one with modules";
+    if !here_or_skip(is_module, "the guest's kernel has overlay built in", remedy) {
+        return;
+    }
+    let output = run("--without overlay minidock-01 doctor --json").run();
+    let report: serde_json::Value = serde_json::from_slice(output.bytes()).expect("it is JSON");
+    for name in ["overlay", "overlay-on-data"] {
+        let mut checks = report["checks"].as_array().expect("they are a list").iter();
+        let check = checks.find(|check| check["name"] == name).expect("it is checked");
+        assert_eq!(
+            (&check["status"], &check["remedy"]),
+            (&"missing".into(), &"modprobe overlay".into())
+        );
+    }
+    let works = |number: usize| report["chapters"][number - 1]["works"].as_str();
+    assert_ne!(works(2), Some("no"));
+    assert_eq!(works(3), Some("no"));
 }
 
 #[test]

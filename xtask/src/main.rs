@@ -68,6 +68,10 @@ fn main() -> ExitCode {
         }
         [name] => match CHORES.iter().find(|chore| chore.0 == name) {
             Some(chore) => run(chore),
+            None if ["--help", "-h", "help"].contains(&name) => {
+                usage();
+                return ExitCode::SUCCESS;
+            }
             None => return usage(),
         },
         _ => return usage(),
