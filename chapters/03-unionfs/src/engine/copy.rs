@@ -13,6 +13,7 @@ use std::fs;
 use std::io::PipeWriter;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Plans the copy, and that it becomes the root.
 pub(crate) fn plan(lower: Vec<PathBuf>, copy: PathBuf, spelling: Spelling, plan: &mut Plan) {
@@ -51,8 +52,21 @@ fn make(lower: &[PathBuf], to: &PathBuf, spelling: Spelling) -> Result<()> {
     let writer = std::thread::spawn(move || write(out));
     let unpacked = unpack(archive, &partial, &nothing, spelling);
     let packed = writer.join().map_err(|_| anyhow::anyhow!("the packing thread panicked"))?;
+    alone()?;
     // If unpacking failed, packing found nobody to read on: the first is the reason.
     unpacked?;
     packed?;
     fs::rename(&partial, to).with_context(|| to.display().to_string())
+}
+
+/// Waits until the kernel, too, has done with the thread: one that was joined may be counted for a moment
+/// yet, and who has two threads cannot clone.
+fn alone() -> Result<()> {
+    for _ in 0..1000 {
+        if fs::read_dir("/proc/self/task").context("/proc/self/task")?.count() == 1 {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    anyhow::bail!("the packing thread does not end")
 }

@@ -8,6 +8,7 @@ use anyhow::Result;
 use kernel::{mount, namespace};
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// mount(2) takes its options in one page, with a NUL byte at the end.
@@ -16,6 +17,9 @@ const PAGE: usize = 4096;
 /// The older way: mount(2), which needs a place. In a mount namespace of our own nobody sees it, and
 /// a clone of it is detached again.
 pub(crate) fn mount_the_older_way(overlay: &Overlay) -> Result<OwnedFd> {
+    // First: overlay takes no descriptor of a mount in another namespace (EINVAL).
+    namespace::enter_new_mounts()?;
+    mount::make_tree_private(c"/")?;
     let mut names = PathNames::default();
     let mut line = options(overlay, &mut |path| names.plain(path));
     if line.len() >= PAGE {
@@ -24,9 +28,8 @@ pub(crate) fn mount_the_older_way(overlay: &Overlay) -> Result<OwnedFd> {
     if line.len() >= PAGE {
         return Err(refuse::too_many_layers(overlay.lower.len()));
     }
-    let place = names.short(&overlay.own);
-    namespace::enter_new_mounts()?;
-    mount::make_tree_private(c"/")?;
+    // By its own name: a descriptor would go on meaning what lies below the mount.
+    let place = CString::new(overlay.own.as_os_str().as_bytes())?;
     mount::mount_at(c"overlay", c"overlay", &place, &mount::option(line))?;
     let detached = mount::clone_mount(&place)?;
     mount::detach(&place)?;

@@ -123,7 +123,7 @@ fn a_full_disk_leaves_no_part_of_a_layer_and_freeing_is_enough() {
     ];
     put(state.path(), "big", layers);
     put(state.path(), "small", vec![Layer::new().with_probe().file("s", "")]);
-    let script = "mount -t tmpfs -o size=3m none /mnt
+    let script = "test -d /mnt || mkdir /mnt; mount -t tmpfs -o size=3m none /mnt
         cp -r $2/. /mnt; export MINIDOCK_ROOT=/mnt
         used() { df --output=used /mnt | tail -n 1; }
         $1 run --rm small /probe true

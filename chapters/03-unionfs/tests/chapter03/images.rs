@@ -323,7 +323,7 @@ fn a_full_disk_leaves_the_store_whole_and_gives_the_space_back() {
         Archive::with(content)
     };
     let archives = [Archive::new(), big(), big()];
-    let script = "mount -t tmpfs -o size=3m none /mnt
+    let script = "test -d /mnt || mkdir /mnt; mount -t tmpfs -o size=3m none /mnt
         export MINIDOCK_ROOT=/mnt/root
         binary=$1
         used() { df --output=used /mnt | tail -n 1; }
