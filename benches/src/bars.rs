@@ -199,6 +199,27 @@ mod tests {
     }
 
     #[test]
+    fn what_layers_cost_is_a_difference_on_any_machine() {
+        let of = |ours, other, median, min| {
+            let rows = [row(other, 3000, 2000, 1), row(ours, median, min, 1)];
+            verdicts(&rows, &[], "v2").swap_remove(0)
+        };
+        for (median, min, kept) in
+            [(3400, 2400, Some(true)), (3401, 2400, Some(false)), (3400, 2401, Some(false))]
+        {
+            assert_eq!(of(LAYERED, GROUPED, median, min).kept, kept, "{median} {min}");
+        }
+        assert_eq!(of(LAYERED_RESTED, GROUPED_RESTED, 3401, 2000).kept, Some(false));
+        for (median, min, kept) in
+            [(3990, 2990, Some(true)), (3991, 2990, Some(false)), (3990, 2991, Some(false))]
+        {
+            assert_eq!(of(HUNDRED_LAYERS, ONE_LAYER, median, min).kept, kept, "{median} {min}");
+        }
+        let grown = of(HUNDRED_LAYERS, ONE_LAYER, 3495, 2990).measured;
+        assert_eq!(grown, "5 µs (medians), 10 µs (minima)");
+    }
+
+    #[test]
     fn half_a_processor_is_half_of_one_in_every_window() {
         let mut shares = sample(Accelerator::Kvm).shares;
         let verdict = |shares: &[Share]| verdicts(&[], shares, "v1");

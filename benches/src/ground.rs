@@ -37,7 +37,7 @@ impl Ground {
         let tmpfs = mount::new_file_system(c"tmpfs", c"minidock-bench", &[], 0)?;
         mount::attach_at(tmpfs, &CString::new(directory.as_os_str().as_bytes())?)?;
         let ground = Ground { directory };
-        ground.make_root()?;
+        ground.make_root(&ground.root())?;
         Ok(ground)
     }
 
@@ -51,21 +51,24 @@ impl Ground {
         self.directory.join(name)
     }
 
-    /// /probe, and the host's /bin/true with the libraries it needs at the same places, the loader's index of
+    /// Makes a root: /probe, and the host's /bin/true with the libraries it needs at the same places, the loader's index of
     /// them, and directories to mount on.
-    fn make_root(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// If there is no such file, or no room.
+    pub fn make_root(&self, root: &Path) -> Result<()> {
         for name in ["proc", "sys", "dev"] {
-            fs::create_dir_all(self.root().join(name))?;
+            fs::create_dir_all(root.join(name))?;
         }
         let index = Path::new("/etc/ld.so.cache");
         let found = libraries(Path::new(COMMAND))?;
         let index = index.exists().then(|| index.to_owned());
         for file in found.into_iter().chain(index).chain([COMMAND.into()]) {
-            let copy = self.root().join(file.strip_prefix("/")?);
+            let copy = root.join(file.strip_prefix("/")?);
             fs::create_dir_all(copy.parent().context("a file has a directory")?)?;
             fs::copy(&file, copy).with_context(|| format!("copy {}", file.display()))?;
         }
-        let probe = self.path("root/probe");
+        let probe = root.join("probe");
         fs::write(&probe, probe::PROGRAM)?;
         fs::set_permissions(&probe, fs::Permissions::from_mode(0o755))?;
         Ok(())

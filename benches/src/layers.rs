@@ -37,9 +37,20 @@ pub fn thousand_files(ground: &Ground, driver: &str) -> Result<Made> {
 }
 
 fn run(ground: &Ground, options: &[&str], root: OsString) -> Vec<OsString> {
+    run_inside(ground, options, root, &[COMMAND])
+}
+
+/// `minidock-03 run --rm OPTION… ROOT COMMAND…`; a directory as a root becomes a layer.
+pub fn run_inside(
+    ground: &Ground,
+    options: &[&str],
+    root: OsString,
+    command: &[&str],
+) -> Vec<OsString> {
     let mut words = minidock(ground, &["run", "--rm"]);
     words.extend(options.iter().map(OsString::from));
-    words.extend([root, COMMAND.into()]);
+    words.push(root);
+    words.extend(command.iter().map(OsString::from));
     words
 }
 

@@ -23,3 +23,4 @@ pub mod table;
 pub mod versions;
 mod words;
 pub mod workload;
+pub mod writes;

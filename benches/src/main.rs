@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: measures the ladder and what limits do, writes the results and the report.
+//! `cargo xtask bench`: measures the ladder, what limits do and what first writes cost, writes the results and the report.
 
 use anyhow::{Context, Result, bail};
 use benches::ground::Ground;
@@ -6,7 +6,7 @@ use benches::machine::{self, Load, Machine};
 use benches::results::Row;
 use benches::results::{self, Results};
 use benches::shares::Share;
-use benches::{bars, guests, ladder, page, shares, table, versions, workload};
+use benches::{bars, guests, ladder, page, shares, table, versions, workload, writes};
 use clap::Parser;
 use console::failure::Failure;
 use std::fs;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Measure how long processes, namespaces, containers and virtual machines take to start, and what
-/// limits do.
+/// limits do, and what a first write costs.
 #[derive(Parser)]
 #[command(name = "cargo xtask bench")]
 struct Options {
@@ -30,11 +30,14 @@ struct Options {
     /// Only what limits do: nothing is started to see how long that takes
     #[arg(long)]
     limits: bool,
+    /// Only what a first write through layers costs
+    #[arg(long, conflicts_with = "limits")]
+    writes: bool,
     /// Measure a machine that is not idle, too; the results will say so
     #[arg(long)]
     busy_ok: bool,
     /// Keep the results as benches/results/NAME.json, to be committed
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["quick", "rounds", "without_vm", "limits", "busy_ok", "report"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["quick", "rounds", "without_vm", "limits", "writes", "busy_ok", "report"])]
     save: Option<String>,
     /// Measure nothing; make the report anew from the results that there are
     #[arg(long)]
@@ -96,12 +99,18 @@ fn measure(options: &Options, name: &str, output: &Path) -> Result<Results> {
     let machine = Machine::look(&minidock)?;
     let versions = versions::all(&minidock, &grouped, &layered);
     let rounds = options.rounds.unwrap_or(if options.quick { 30 } else { 400 }) as usize;
-    let mut rows = match options.limits {
-        true => Vec::new(),
-        false => starts(options, &ground, rounds)?,
-    };
-    let (work, shares) = limits(options.quick, &ground, rounds)?;
-    rows.extend(work);
+    let (mut rows, mut shares) = (Vec::new(), Vec::new());
+    if !options.limits && !options.writes {
+        rows = starts(options, &ground, rounds)?;
+    }
+    if !options.writes {
+        let (work, yielded) = limits(options.quick, &ground, rounds)?;
+        rows.extend(work);
+        shares = yielded;
+    }
+    if !options.limits {
+        rows.extend(first_writes(&ground, rounds)?);
+    }
     tell("looking whether this machine is idle again");
     load.measure_again()?;
     Ok(Results {
@@ -130,16 +139,26 @@ fn starts(options: &Options, ground: &Ground, rounds: usize) -> Result<Vec<Row>>
     Ok(rows)
 }
 
+/// What they cost, beside the same to plain files.
+fn first_writes(ground: &Ground, rounds: usize) -> Result<Vec<Row>> {
+    if !workload::prepare(ground)? {
+        return Ok(writes::left_out(NO_COMPILER));
+    }
+    tell("first writes");
+    writes::measure(ground, rounds.div_ceil(8), tell)
+}
+
 /// What they cost, and what they yield.
 fn limits(quick: bool, ground: &Ground, rounds: usize) -> Result<(Vec<Row>, Vec<Share>)> {
     if !workload::prepare(ground)? {
-        let reason = "cc is not installed: apt install gcc libc6-dev";
-        return Ok((workload::left_out(reason), shares::left_out(reason)));
+        return Ok((workload::left_out(NO_COMPILER), shares::left_out(NO_COMPILER)));
     }
     tell("work under limits");
     let rows = workload::measure(ground, rounds.div_ceil(8), tell)?;
     Ok((rows, shares::measure(ground, if quick { 1 } else { 5 }, tell)?))
 }
+
+const NO_COMPILER: &str = "cc is not installed: apt install gcc libc6-dev";
 
 fn tell(what: &str) {
     eprintln!("bench: {what}");

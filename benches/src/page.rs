@@ -28,7 +28,8 @@ pub fn page(results: &Results, others: &[Results]) -> String {
 <main>
 <h1>The start-up ladder</h1>
 <p>How long it takes to start a process, the same process in namespaces, in a container, and in a virtual machine.
-Each time begins with the exec of the command, as a user waits for it. Below it: what limits do to what runs. Times move from machine to machine and from hour to hour;
+Each time begins with the exec of the command, as a user waits for it. Below it: what limits do to what runs, and what
+a first write costs. Times move from machine to machine and from hour to hour;
 what one run measured of one machine can be compared.</p>
 {sections}{together}</main>
 </body>
@@ -46,13 +47,16 @@ fn section(results: &Results, at: usize) -> String {
     });
     let warning: String = warning.collect();
     let ladder = results.starts().next().map(|_| ladder(results, at)).unwrap_or_default();
-    let minidock = results.versions.get("minidock-02").map_or("minidock-02", String::as_str);
+    let writes = results.writes().next().map(|_| writes(results, at)).unwrap_or_default();
+    // The latest chapter that took part.
+    let minidock = results.versions.iter().rfind(|(name, _)| name.starts_with("minidock-"));
+    let minidock = minidock.map_or("minidock", |(_, version)| version);
     let (minidock, date) = (escape(minidock), escape(&results.date));
     format!(
         r#"<section aria-labelledby="machine-{at}">
 <h2 id="machine-{at}">{name}</h2>
 {warning}<p>{machine}. {minidock}, {date}.</p>
-{ladder}{limits}{bars}{commands}{versions}</section>
+{ladder}{limits}{writes}{bars}{commands}{versions}</section>
 "#,
         limits = page_tables::limits(results),
         bars = bars(results),
@@ -63,7 +67,7 @@ fn section(results: &Results, at: usize) -> String {
 
 /// The ladder: picture, sentence, table.
 fn ladder(results: &Results, at: usize) -> String {
-    let figure = plot::figure(results, &format!("figure-{at}"));
+    let figure = plot::starts(results, &format!("figure-{at}"));
     let accelerators = escape(&accelerators(results));
     format!(
         r#"<figure>
@@ -76,6 +80,16 @@ start to the 95th percentile.</figcaption>
         rounds = results.rounds,
         comparison = escape(&comparison(results)),
         table = page_tables::starts(results),
+    )
+}
+
+/// What first writes cost: picture and table.
+fn writes(results: &Results, at: usize) -> String {
+    let figure = plot::writes(results, &format!("writes-{at}"));
+    let table = page_tables::writes(results);
+    format!(
+        "<h3>What a first write costs</h3>\n<figure>\n{figure}<figcaption>The mark is the median; the line goes from the \
+         fastest to the 95th percentile.</figcaption>\n</figure>\n{table}"
     )
 }
 
@@ -177,6 +191,18 @@ mod tests {
         assert!(page.contains("not measured: no &lt;controller&gt;"), "{page}");
         assert!(page.contains("<td class=\"number\">0.502</td>"), "{page}");
         assert!(page.contains("98 of 100") && page.contains("&lt;forever&gt;"), "{page}");
+    }
+
+    #[test]
+    fn what_first_writes_cost_is_on_the_page_with_a_picture() {
+        let mut results = sample(Accelerator::Kvm);
+        results.rows.retain(|row| row.kind == Kind::Write);
+        let page = page(&results, &[]);
+        assert!(page.contains("<h3>What a first write costs</h3>"), "{page}");
+        assert!(page.contains("First writes on a-machine, milliseconds"), "{page}");
+        assert!(page.contains("3.500") && page.contains("1.40 (1.40)"), "{page}");
+        results.rows.clear();
+        assert!(!super::page(&results, &[]).contains("<h3>What a first write costs"));
     }
 
     #[test]

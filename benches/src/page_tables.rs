@@ -1,4 +1,4 @@
-//! The tables of the report: what was started, what limits do, and all machines side by side.
+//! The tables of the report: what was started, what limits do, what first writes cost, and all machines side by side.
 
 use crate::results::{Outcome, Results, Row};
 use crate::words::{escape, label, milliseconds, processors, waits};
@@ -29,6 +29,15 @@ pub(crate) fn limits(results: &Results) -> String {
                  container without a limit.</p>\n";
     }
     if text.is_empty() { text } else { format!("<h3>What limits do</h3>\n{text}") }
+}
+
+/// What first writes cost.
+pub(crate) fn writes(results: &Results) -> String {
+    let caption = escape(&format!("{}: milliseconds of a first write", results.name));
+    times(results, results.writes(), &caption)
+        + "<p class=\"note\">A file is opened, one byte is appended, and it is closed; by the clock of who writes. × is \
+           in relation to the plain file of the host. All files are on a tmpfs that was made for this: nothing waits \
+           for a disk.</p>\n"
 }
 
 /// A table of times.

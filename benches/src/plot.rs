@@ -1,4 +1,4 @@
-//! The ladder as a picture: a rung a line, times on a logarithmic scale, as a process and a virtual
+//! Times as a picture: a rung a line, times on a logarithmic scale, as a process and a virtual
 //! machine are three powers of ten apart. Kinds differ by the shape of their mark; what was emulated
 //! is hollow.
 
@@ -15,13 +15,23 @@ const HEADING: f64 = 30.0;
 const NAME: f64 = 23.0;
 const LINE: f64 = 12.0;
 
-/// The figure; `id` tells the figures of a page apart.
-pub(crate) fn figure(results: &Results, id: &str) -> String {
-    let scale = Scale::of(results.starts().filter_map(Row::times));
+/// The ladder's figure; `id` tells the figures of a page apart.
+pub(crate) fn starts(results: &Results, id: &str) -> String {
+    figure(&format!("Start-up of {}", results.name), results.starts(), id)
+}
+
+/// What first writes cost.
+pub(crate) fn writes(results: &Results, id: &str) -> String {
+    figure(&format!("First writes on {}", results.name), results.writes(), id)
+}
+
+fn figure<'a>(title: &str, rows: impl Iterator<Item = &'a Row>, id: &str) -> String {
+    let rows: Vec<&Row> = rows.collect();
+    let scale = Scale::of(rows.iter().filter_map(|row| row.times()));
     let (mut parts, mut words) = (String::new(), Vec::new());
     let mut y = TOP;
     let mut last = None;
-    for row in results.starts() {
+    for row in rows {
         if last != Some(row.kind) {
             y += HEADING;
             parts += &text(0.0, y, "start", "kind", kind(row.kind));
@@ -49,7 +59,7 @@ pub(crate) fn figure(results: &Results, id: &str) -> String {
     let bottom = y + LINE;
     let grid = scale.grid(bottom);
     let (height, words) = (bottom + 26.0, escape(&words.join(" ")));
-    let title = escape(&format!("Start-up of {}, milliseconds, logarithmic", results.name));
+    let title = escape(&format!("{title}, milliseconds, logarithmic"));
     let axis = text(50.0, bottom + 20.0, "middle", "tick", "milliseconds, logarithmic");
     format!(
         r#"<svg xmlns="http://www.w3.org/2000/svg" width="100%" height="{height:.0}" role="img" aria-labelledby="{id}-title {id}-words"><title id="{id}-title">{title}</title><desc id="{id}-words">{words}</desc>{grid}{parts}{axis}</svg>
@@ -65,6 +75,7 @@ pub(crate) fn kind(kind: Kind) -> &'static str {
         Kind::Container => "Containers",
         Kind::VirtualMachine => "Virtual machines",
         Kind::Workload => "Work",
+        Kind::Write => "First writes",
     }
 }
 
@@ -78,7 +89,7 @@ fn bar(times: &Times, scale: &Scale, y: f64) -> String {
 fn mark(row: &Row, x: f64, y: f64) -> String {
     let class = if row.is_emulated() { "mark hollow" } else { "mark" };
     let shape = match row.kind {
-        Kind::Host | Kind::Workload => r#"<circle r="5""#,
+        Kind::Host | Kind::Workload | Kind::Write => r#"<circle r="5""#,
         Kind::Namespace => r#"<polygon points="0,-6 6,5 -6,5""#,
         Kind::Container => r#"<polygon points="-5,-5 5,-5 5,5 -5,5""#,
         Kind::VirtualMachine => r#"<polygon points="0,-7 7,0 0,7 -7,0""#,
@@ -164,15 +175,22 @@ mod tests {
 
     #[test]
     fn a_figure_says_in_words_what_it_shows_and_marks_what_was_emulated() {
-        let figure = |accelerator| figure(&sample(accelerator), "a");
+        let figure = |accelerator| starts(&sample(accelerator), "a");
         let emulated = figure(Accelerator::Tcg);
         for row in &sample(Accelerator::Tcg).rows {
             let shown = emulated.contains(&format!("{}: ", escape(&label(row))));
-            assert_eq!(shown, row.kind != Kind::Workload, "{}", row.name);
+            let is_start = !matches!(row.kind, Kind::Workload | Kind::Write);
+            assert_eq!(shown, is_start, "{}", row.name);
         }
         assert!(emulated.contains("minidock-01: median 3.00 ms, 95th percentile 6.00 ms."));
         assert!(emulated.contains("runc: not measured."));
         assert!(emulated.contains("hollow"));
         assert!(!figure(Accelerator::Kvm).contains("hollow"));
+        let writes = writes(&sample(Accelerator::Kvm), "b");
+        assert!(
+            writes.contains("lower layer: median 3.50 ms, 95th percentile 7.00 ms."),
+            "{writes}"
+        );
+        assert!(!writes.contains("minidock-01"), "{writes}");
     }
 }

@@ -37,7 +37,7 @@ pub struct Results {
     pub versions: BTreeMap<String, String>,
     /// How often each process was started, interleaved.
     pub rounds: usize,
-    /// The rungs, and work under limits.
+    /// The rungs, work under limits, and first writes.
     pub rows: Vec<Row>,
     /// What limits of processor time yield.
     pub shares: Vec<Share>,
@@ -87,6 +87,8 @@ pub enum Kind {
     VirtualMachine,
     /// Work of a fixed size, on the host or in a container: its start is not in the time.
     Workload,
+    /// A first write to a file, of the host or of a container's lower layer.
+    Write,
 }
 
 /// What came of a measurement.
@@ -174,12 +176,17 @@ impl Results {
 
     /// What was started: the rungs of the ladder.
     pub fn starts(&self) -> impl Iterator<Item = &Row> {
-        self.rows.iter().filter(|row| row.kind != Kind::Workload)
+        self.rows.iter().filter(|row| !matches!(row.kind, Kind::Workload | Kind::Write))
     }
 
     /// Work on the host and in containers.
     pub fn works(&self) -> impl Iterator<Item = &Row> {
         self.rows.iter().filter(|row| row.kind == Kind::Workload)
+    }
+
+    /// First writes.
+    pub fn writes(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| row.kind == Kind::Write)
     }
 
     /// A row in relation to the one that it is compared with. An emulated machine is in relation to

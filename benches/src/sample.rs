@@ -37,7 +37,12 @@ fn work(name: &str, median: u64) -> Row {
     Row { until: Until::Told, compared_with, ..measured(name, Kind::Workload, median, median) }
 }
 
-/// A machine with a container, a peer that is absent, a virtual machine, and what limits did.
+fn write(name: &str, median: u64) -> Row {
+    let compared_with = Some("plain file".into());
+    Row { until: Until::Told, compared_with, ..measured(name, Kind::Write, median, median) }
+}
+
+/// A machine with a container, a peer that is absent, a virtual machine, what limits did, and first writes.
 pub(crate) fn sample(accelerator: Accelerator) -> Results {
     let absent = Outcome::NotMeasured { not_measured: "runc is <not> installed".into() };
     let container = measured(OURS, Kind::Container, 3000, 2000);
@@ -78,6 +83,8 @@ pub(crate) fn sample(accelerator: Accelerator) -> Results {
             work("forks: host", 10_000),
             work("forks: no limit", 11_000),
             work("forks: limits", 12_100),
+            write("plain file", 2500),
+            write("lower layer", 3500),
         ],
         shares: shares(),
         bars: vec![],

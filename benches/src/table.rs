@@ -24,6 +24,10 @@ pub fn show(results: &Results) -> String {
         text += &times(results, results.works(), width, "work, ms");
         text += "the work alone, by its own clock; × is in relation to the same without a limit\n";
     }
+    if results.writes().next().is_some() {
+        text += &times(results, results.writes(), width, "first write, ms");
+        text += "by the clock of who writes; × is in relation to the plain file\n";
+    }
     if !results.shares.is_empty() {
         text += &shares(results, width);
     }
@@ -124,6 +128,7 @@ mod tests {
         assert!(text.contains("100.000   200.000    90.000    40.00    60.00"), "{text}");
         assert!(text.contains("12.100    24.200    12.100     1.10     1.10"), "{text}");
         assert!(text.contains("not judged quick: slow\nnot promised here quick: slow\n"), "{text}");
+        assert!(text.contains("3.500     7.000     3.500     1.40     1.40"), "{text}");
         assert!(text.contains("WARNING: the machine was not idle"), "{text}");
         results.warning = None;
         let text = show(&results);

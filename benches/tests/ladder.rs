@@ -5,6 +5,7 @@ use benches::participant::Until;
 use benches::results::{Kind, Outcome, Results, Row};
 use benches::shares::{CASES, Share};
 use benches::workload::WORKS;
+use benches::writes::FILES;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -56,6 +57,11 @@ fn a_quick_measurement_is_whole() {
         let row = results.row(name).unwrap_or_else(|| panic!("{name}"));
         assert!(row.times().is_none_or(|times| times.count == 1), "{row:?}");
         assert_eq!(row.compared_with.as_deref(), Some(work.names()[1]));
+    }
+    for (file, name) in FILES.iter().flat_map(|file| file.rows().map(|name| (file, name))) {
+        let row = results.row(name).unwrap_or_else(|| panic!("{name}"));
+        assert!(row.times().is_none_or(|times| times.count == 1), "{row:?}");
+        assert_eq!(row.compared_with.as_deref(), Some(file.rows()[0]));
     }
     let page = std::fs::read_to_string(directory.path().join("report.html")).unwrap();
     for row in &results.rows {
@@ -123,6 +129,31 @@ fn limits_are_measured_alone_and_by_what_the_kernel_counts() {
     let measured = results.shares.iter().filter(|share| share.measured().is_some()).count();
     let worked = results.rows.iter().all(|row| row.times().is_some());
     assert_eq!(measured > 0, worked, "{results:?}");
+}
+
+#[test]
+fn first_writes_are_measured_alone_and_leave_no_trace_on_the_host() {
+    if !testkit::root_or_skip(NEEDS_ROOT) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let mounts = || std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let before = mounts();
+    let done = ladder(directory.path(), &["--writes", "--quick", "--rounds", "1", "--busy-ok"]);
+    assert!(done.status.success(), "{}{}", text(&done.stdout), text(&done.stderr));
+    assert_eq!(mounts(), before);
+    // All that was made lay on a tmpfs that nobody else has seen.
+    assert_eq!(std::fs::read_dir(directory.path().join("ground")).unwrap().count(), 0);
+    let results = Results::read(&directory.path().join("results.json")).unwrap();
+    assert_eq!(results.rows.len(), FILES.len() * 2);
+    assert!(results.shares.is_empty(), "{results:?}");
+    let measured = results.rows.iter().filter(|row| row.times().is_some()).count();
+    assert!(measured == 0 || measured == results.rows.len(), "{results:?}");
+    for row in results.rows.iter().filter(|_| measured > 0) {
+        assert_eq!((row.kind, row.until), (Kind::Write, Until::Told), "{row:?}");
+        let inside = row.command.starts_with("minidock-03 ");
+        assert_eq!(inside, row.name.ends_with(": lower layer"), "{row:?}");
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use namespaces::engine::labroot::Lab;
 use namespaces::engine::roots;
 use namespaces::engine::run::{Defaults, c_string};
 use nix::sys::stat::SFlag;
+use std::cell::RefCell;
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -88,14 +89,89 @@ impl Base {
     }
 }
 
-/// Opens a file of a root that is not mounted yet, every link resolved as the container will see it.
-pub fn file_of(root: &Directory, path: &Path) -> Result<Option<File>> {
-    match root.look_up(path)? {
-        Some(Found::File(file)) if kind(&file.stat) == SFlag::S_IFREG => Ok(Some(file.read()?)),
-        Some(_) => {
-            let failure = Failure::new("not a regular file");
-            Err(failure.remedy("replace it in the root by a file, or remove it").into())
+/// Files of a root that is not mounted yet, every link resolved as the container will see it.
+pub struct Files<'a> {
+    root: &'a Directory,
+    /// The last directory that was asked for. To find one again costs calls for each of its layers,
+    /// of which there may be hundreds; passwd and group are in the same one.
+    last: RefCell<Option<(PathBuf, Directory)>>,
+}
+
+impl Files<'_> {
+    /// Those of this root.
+    pub fn of(root: &Directory) -> Files<'_> {
+        Files { root, last: RefCell::default() }
+    }
+
+    /// Opens one for reading; none if there is none.
+    pub fn open(&self, path: &Path) -> Result<Option<File>> {
+        match self.look_up(path)? {
+            Some(Found::File(file)) if kind(&file.stat) == SFlag::S_IFREG => Ok(Some(file.read()?)),
+            Some(_) => {
+                let failure = Failure::new("not a regular file");
+                Err(failure.remedy("replace it in the root by a file, or remove it").into())
+            }
+            None => Ok(None),
         }
-        None => Ok(None),
+    }
+
+    fn look_up(&self, path: &Path) -> Result<Option<Found>> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return self.root.look_up(path);
+        };
+        let mut last = self.last.borrow_mut();
+        if last.as_ref().is_none_or(|(known, _)| known != parent) {
+            *last = match self.root.look_up(parent)? {
+                Some(Found::Directory(directory)) => Some((parent.into(), directory)),
+                None => return Ok(None),
+                // In the way: the whole path says so.
+                Some(Found::File(_)) => return self.root.look_up(path),
+            };
+        }
+        let found = last.as_ref().map(|(_, directory)| directory.find(name)).transpose()?.flatten();
+        match found {
+            // It leads on from the root.
+            Some(Found::File(link)) if kind(&link.stat) == SFlag::S_IFLNK => {
+                self.root.look_up(path)
+            }
+            found => Ok(found),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn files_are_found_as_from_the_root() {
+        let dir = tempfile::tempdir().unwrap();
+        let [upper, lower] = ["upper", "lower"].map(|name| dir.path().join(name));
+        fs::create_dir_all(upper.join("etc")).unwrap();
+        fs::create_dir_all(lower.join("usr/etc")).unwrap();
+        fs::create_dir_all(lower.join("etc")).unwrap();
+        fs::write(upper.join("etc/passwd"), "upper").unwrap();
+        fs::write(lower.join("etc/passwd"), "lower").unwrap();
+        fs::write(lower.join("usr/etc/group"), "linked").unwrap();
+        fs::write(lower.join("in-the-way"), "").unwrap();
+        symlink("/usr/etc/group", lower.join("etc/group")).unwrap();
+        symlink("usr/etc", lower.join("moved")).unwrap();
+        let root = Directory::root(&[upper, lower], crate::whiteout::Spelling::User).unwrap();
+        let files = Files::of(&root);
+        let text = |path: &str| {
+            let file = files.open(Path::new(path)).unwrap();
+            file.map(|file| std::io::read_to_string(file).unwrap())
+        };
+        for _ in 0..2 {
+            assert_eq!(text("/etc/passwd").as_deref(), Some("upper"));
+            assert_eq!(text("/etc/group").as_deref(), Some("linked"));
+            assert_eq!(text("/moved/group").as_deref(), Some("linked"));
+            assert_eq!(text("/etc/none"), None);
+            assert_eq!(text("/none/passwd"), None);
+        }
+        assert!(files.open(Path::new("/in-the-way/passwd")).is_err());
+        assert!(files.open(Path::new("/usr/etc")).is_err());
     }
 }

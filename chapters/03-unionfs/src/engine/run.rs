@@ -1,7 +1,7 @@
 //! `run`: chapter 02's, on an image, the lab or a directory, none of which it writes to.
 
 use crate::container::{Driver, Held, Record, State};
-use crate::engine::base::{Base, file_of};
+use crate::engine::base::{Base, Files};
 use crate::engine::moment;
 use crate::engine::stack::Directory;
 use crate::engine::store::Store;
@@ -17,7 +17,6 @@ use namespaces::config::{Config, Root};
 use namespaces::engine::run::{new_id, show, to_its_end};
 use namespaces::plan::Mechanism;
 use std::ffi::CStr;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// Options of `run`.
@@ -58,12 +57,14 @@ pub fn run(options: Options, global: &Global, mechanisms: Mechanisms) -> Result<
     // Nobody removes a layer between our finding it and our record of it.
     let (base, found) = Base::find(&store, container.root(), container.plan_only())?;
     let lower = base.lower(&store, container.plan_only())?;
-    let union = Directory::root(&lower, store.spelling)?;
-    let files = |name: &CStr| -> Result<Option<File>> {
-        file_of(&union, Path::new(&*name.to_string_lossy()))
-    };
     let root = Root { path: PathBuf::from(container.root()), directory: None };
-    let config = container.resolve(id, root, base.defaults(), &files)?;
+    let config = {
+        // All layers are open here; the container is not to inherit hundreds of descriptors.
+        let union = Directory::root(&lower, store.spelling)?;
+        let files = Files::of(&union);
+        let open = |name: &CStr| files.open(Path::new(&*name.to_string_lossy()));
+        container.resolve(id, root, base.defaults(), &open)?
+    };
     let record = record(
         &config,
         &base,
