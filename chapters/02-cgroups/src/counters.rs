@@ -4,7 +4,6 @@
 use crate::engine::{block_io, threads};
 use crate::group::{Group, Place};
 use kernel::cgroup::Version;
-use std::fs;
 use std::str::FromStr;
 
 /// What a group has used.
@@ -79,7 +78,7 @@ pub fn memory_limit(group: &Group) -> Option<u64> {
 }
 
 pub(crate) fn read(place: &Place, file: &str) -> Option<String> {
-    fs::read_to_string(place.directory.join(file)).ok()
+    kernel::text::read(place.directory.join(file)).ok()
 }
 
 pub(crate) fn number<T: FromStr>(place: &Place, file: &str) -> Option<T> {

@@ -13,7 +13,7 @@ use kernel::cgroup::{self, Hierarchy, Version};
 use kernel::signal::Signal;
 use kernel::{Errno, Pid};
 use nix::fcntl::Flock;
-use std::fs::{self, File};
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -168,7 +168,7 @@ impl Place {
         let controllers: Vec<String> = match hierarchy.version {
             Version::V1 => hierarchy.controllers.clone(),
             Version::V2 => {
-                let file = fs::read_to_string(directory.join("cgroup.controllers"));
+                let file = kernel::text::read(directory.join("cgroup.controllers"));
                 file.unwrap_or_default().split_whitespace().map(str::to_owned).collect()
             }
         };

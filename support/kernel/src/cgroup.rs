@@ -4,6 +4,7 @@
 use crate::descriptor::take_new;
 use crate::error::Result;
 use crate::explain::{call, flags};
+use crate::text;
 use nix::errno::Errno;
 use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{Mode, mkdirat};
@@ -39,8 +40,8 @@ pub struct Hierarchy {
 /// The hierarchies that this process can see, by /proc/self/mountinfo and /proc/self/cgroup: the
 /// unified one first, and none whose place another mount has covered.
 pub fn hierarchies() -> std::io::Result<Vec<Hierarchy>> {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo")?;
-    let groups = std::fs::read_to_string("/proc/self/cgroup")?;
+    let mounts = text::read("/proc/self/mountinfo")?;
+    let groups = text::read("/proc/self/cgroup")?;
     let mut found: Vec<Hierarchy> =
         mounts.lines().filter_map(|line| Hierarchy::parse(line, &groups)).collect();
     found.sort_by_key(|hierarchy| std::cmp::Reverse(hierarchy.version));
@@ -81,9 +82,7 @@ impl Hierarchy {
             .map(|below| -> PathBuf { Path::new(point).join(below).components().collect() });
         let controllers = match (version, &own) {
             (Version::V1, _) => names.to_owned(),
-            (_, Some(own)) => {
-                std::fs::read_to_string(own.join("cgroup.controllers")).unwrap_or_default()
-            }
+            (_, Some(own)) => text::read(own.join("cgroup.controllers")).unwrap_or_default(),
             (_, None) => String::new(),
         };
         let controllers = controllers.split([',', ' ', '\n']).filter(|name| !name.is_empty());

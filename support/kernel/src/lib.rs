@@ -18,6 +18,7 @@ pub mod process;
 pub mod resource;
 pub mod signal;
 pub mod terminal;
+pub mod text;
 pub mod xattr;
 
 pub use error::{Error, Result};

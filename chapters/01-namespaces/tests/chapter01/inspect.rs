@@ -1,7 +1,7 @@
 //! `inspect`, `ns` and `completion`: a container as the kernel sees it, and who is in which namespace.
 
 use serde_json::Value;
-use testkit::{host, peer, program};
+use testkit::{host, peer, program, wait_for};
 
 use crate::{minidock, sleeper};
 
@@ -95,11 +95,11 @@ fn ns_and_lsns_agree() {
     let Some(lsns) = peer("lsns", "apt install util-linux") else { return };
     let container = sleeper("");
     let pid = container.container_pid();
-    let theirs = program(lsns)
-        .words("--noheadings --raw --output TYPE,NS,PID,NPROCS")
-        .run()
-        .success()
-        .text();
+    // It gives up, silently, when a process ends while it looks.
+    let theirs = wait_for("a list of lsns", || {
+        let listed = program(&lsns).words("--noheadings --raw --output TYPE,NS,PID,NPROCS").run();
+        (listed.status().success()).then(|| listed.text())
+    });
     let ours = minidock("ns --format")
         .arg("{{.Type}} {{.Inode}} {{.PID}} {{.Processes}}")
         .run()

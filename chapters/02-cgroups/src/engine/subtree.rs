@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// The processes of a group and of those below it.
 pub(crate) fn processes_below(directory: &Path) -> Vec<Pid> {
-    let procs = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
+    let procs = kernel::text::read(directory.join("cgroup.procs")).unwrap_or_default();
     let own = procs.lines().filter_map(|line| line.parse().ok()).map(Pid::from_raw);
     own.chain(groups_below(directory).iter().flat_map(|below| processes_below(below))).collect()
 }
