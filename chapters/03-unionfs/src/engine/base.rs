@@ -5,6 +5,7 @@ use crate::engine::image::Settings;
 use crate::engine::layout::{self, Image};
 use crate::engine::stack::{Directory, Found, kind};
 use crate::engine::store::{Hold, Store};
+use crate::whiteout::Spelling;
 use anyhow::{Context, Result};
 use console::failure::Failure;
 use namespaces::engine::labroot::Lab;
@@ -91,16 +92,17 @@ impl Base {
 
 /// Files of a root that is not mounted yet, every link resolved as the container will see it.
 pub struct Files<'a> {
-    root: &'a Directory,
+    layers: &'a [PathBuf],
+    spelling: Spelling,
     /// The last directory that was asked for. To find one again costs calls for each of its layers,
     /// of which there may be hundreds; passwd and group are in the same one.
     last: RefCell<Option<(PathBuf, Directory)>>,
 }
 
 impl Files<'_> {
-    /// Those of this root.
-    pub fn of(root: &Directory) -> Files<'_> {
-        Files { root, last: RefCell::default() }
+    /// Those of the union of these directories, the uppermost first.
+    pub fn of(layers: &[PathBuf], spelling: Spelling) -> Files<'_> {
+        Files { layers, spelling, last: RefCell::default() }
     }
 
     /// Opens one for reading; none if there is none.
@@ -117,25 +119,39 @@ impl Files<'_> {
 
     fn look_up(&self, path: &Path) -> Result<Option<Found>> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-            return self.root.look_up(path);
+            return self.look_up_from_root(path);
         };
         let mut last = self.last.borrow_mut();
         if last.as_ref().is_none_or(|(known, _)| known != parent) {
-            *last = match self.root.look_up(parent)? {
+            *last = match self.find_directory(parent)? {
                 Some(Found::Directory(directory)) => Some((parent.into(), directory)),
                 None => return Ok(None),
-                // In the way: the whole path says so.
-                Some(Found::File(_)) => return self.root.look_up(path),
+                // In the way, or a link: from the root it leads on, or the whole path says what is wrong.
+                Some(Found::File(_)) => return self.look_up_from_root(path),
             };
         }
         let found = last.as_ref().map(|(_, directory)| directory.find(name)).transpose()?.flatten();
         match found {
             // It leads on from the root.
             Some(Found::File(link)) if kind(&link.stat) == SFlag::S_IFLNK => {
-                self.root.look_up(path)
+                self.look_up_from_root(path)
             }
             found => Ok(found),
         }
+    }
+
+    fn find_directory(&self, path: &Path) -> Result<Option<Found>> {
+        let mut names = path.iter().skip_while(|name| *name == "/");
+        match (names.next(), names.next()) {
+            (Some(name), None) if name != ".." => {
+                Directory::find_in_root(self.layers, name, self.spelling)
+            }
+            _ => self.look_up_from_root(path),
+        }
+    }
+
+    fn look_up_from_root(&self, path: &Path) -> Result<Option<Found>> {
+        Directory::root(self.layers, self.spelling)?.look_up(path)
     }
 }
 
@@ -158,8 +174,8 @@ mod tests {
         fs::write(lower.join("in-the-way"), "").unwrap();
         symlink("/usr/etc/group", lower.join("etc/group")).unwrap();
         symlink("usr/etc", lower.join("moved")).unwrap();
-        let root = Directory::root(&[upper, lower], crate::whiteout::Spelling::User).unwrap();
-        let files = Files::of(&root);
+        let layers = [upper, lower];
+        let files = Files::of(&layers, Spelling::User);
         let text = |path: &str| {
             let file = files.open(Path::new(path)).unwrap();
             file.map(|file| std::io::read_to_string(file).unwrap())

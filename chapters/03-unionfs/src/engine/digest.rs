@@ -12,6 +12,8 @@ use std::ops::Deref;
 /// The one algorithm that everybody knows.
 const ALGORITHM: &str = "sha256:";
 
+const DIGITS: [u8; 16] = *b"0123456789abcdef";
+
 /// How many digits of an id are shown.
 const SHORT: usize = 12;
 
@@ -47,8 +49,9 @@ impl Digest {
     }
 
     fn finished(hasher: Sha256) -> Digest {
-        let digits: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Digest(ALGORITHM.to_owned() + &digits)
+        let digits = hasher.finalize().into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let digits = digits.map(|digit| char::from(DIGITS[usize::from(digit)]));
+        Digest(ALGORITHM.chars().chain(digits).collect())
     }
 }
 

@@ -3,7 +3,6 @@
 use crate::container::{Driver, Held, Record, State};
 use crate::engine::base::{Base, Files};
 use crate::engine::moment;
-use crate::engine::stack::Directory;
 use crate::engine::store::Store;
 use crate::overlay::Overlay;
 use crate::whiteout::Spelling;
@@ -59,9 +58,8 @@ pub fn run(options: Options, global: &Global, mechanisms: Mechanisms) -> Result<
     let lower = base.lower(&store, container.plan_only())?;
     let root = Root { path: PathBuf::from(container.root()), directory: None };
     let config = {
-        // All layers are open here; the container is not to inherit hundreds of descriptors.
-        let union = Directory::root(&lower, store.spelling)?;
-        let files = Files::of(&union);
+        // Some layers are open here; the container is not to inherit hundreds of descriptors.
+        let files = Files::of(&lower, store.spelling);
         let open = |name: &CStr| files.open(Path::new(&*name.to_string_lossy()));
         container.resolve(id, root, base.defaults(), &open)?
     };

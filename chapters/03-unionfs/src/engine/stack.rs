@@ -13,11 +13,11 @@ use crate::whiteout::{self, Spelling};
 use anyhow::{Context, Result};
 use kernel::Errno;
 use nix::dir::Dir;
-use nix::fcntl::{OFlag, openat, readlinkat};
+use nix::fcntl::{AT_FDCWD, OFlag, openat, readlinkat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::{CString, OsStr, OsString};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -74,6 +74,20 @@ impl Directory {
         Ok(Directory { parts: layers.map(open).collect::<Result<Vec<Part>>>()?, spelling })
     }
 
+    /// Looks up a name in the root of the union of these directories, the uppermost first. Of hundreds,
+    /// few have it: to open each of them first would be most of the work.
+    ///
+    /// # Errors
+    /// If what has that name cannot be opened.
+    pub fn find_in_root(
+        layers: &[PathBuf],
+        name: &OsStr,
+        spelling: Spelling,
+    ) -> Result<Option<Found>> {
+        let named = |(layer, path): (usize, &PathBuf)| (layer, AT_FDCWD, path.join(name));
+        merge(layers.iter().enumerate().map(named), spelling)
+    }
+
     /// The union of these layers with one more on top.
     pub fn over(top: impl AsFd, below: &Directory) -> Result<Directory> {
         let directory = Arc::new(top.as_fd().try_clone_to_owned()?);
@@ -97,25 +111,7 @@ impl Directory {
     }
 
     fn find_in(&self, parts: &[Part], name: &OsStr) -> Result<Option<Found>> {
-        let mut found = Vec::new();
-        for (index, part) in parts.iter().enumerate() {
-            let Some((file, stat)) = open(&part.directory, name)? else { continue };
-            if kind(&stat) == SFlag::S_IFDIR {
-                // Below the last one there is nothing to be hidden.
-                let last = index + 1 == parts.len();
-                let opaque = !last && whiteout::is_opaque(&file, self.spelling)?;
-                found.push(Part { layer: part.layer, directory: Arc::new(file) });
-                if opaque {
-                    break;
-                }
-            } else if !found.is_empty() || whiteout::is_whiteout(&file, &stat, self.spelling)? {
-                break;
-            } else {
-                return Ok(Some(Found::File(File { layer: part.layer, stat, file })));
-            }
-        }
-        let directory = Directory { parts: found, spelling: self.spelling };
-        Ok((!directory.parts.is_empty()).then_some(Found::Directory(directory)))
+        merge(parts.iter().map(|part| (part.layer, part.directory.as_fd(), name)), self.spelling)
     }
 
     /// All names in it, each with the layer that it is from.
@@ -135,7 +131,7 @@ impl Directory {
                 if names.contains_key(&name) || gone.contains_key(&name) {
                     continue;
                 }
-                let Some((file, stat)) = open(&part.directory, &name)? else { continue };
+                let Some((file, stat)) = open(&part.directory, name.as_ref())? else { continue };
                 let hidden = whiteout::is_whiteout(file, &stat, self.spelling)?;
                 if hidden { &mut gone } else { &mut names }.insert(name, part.layer);
             }
@@ -249,6 +245,31 @@ impl Directory {
     }
 }
 
+/// What a name leads to that is looked up in these directories, the uppermost first.
+fn merge<'a, N: AsRef<Path>>(
+    places: impl ExactSizeIterator<Item = (usize, BorrowedFd<'a>, N)>,
+    spelling: Spelling,
+) -> Result<Option<Found>> {
+    let (count, mut parts) = (places.len(), Vec::new());
+    for (index, (layer, directory, name)) in places.enumerate() {
+        let Some((file, stat)) = open(directory, name.as_ref())? else { continue };
+        if kind(&stat) == SFlag::S_IFDIR {
+            // Below the last one there is nothing to be hidden.
+            let opaque = index + 1 < count && whiteout::is_opaque(&file, spelling)?;
+            parts.push(Part { layer, directory: Arc::new(file) });
+            if opaque {
+                break;
+            }
+        } else if !parts.is_empty() || whiteout::is_whiteout(&file, &stat, spelling)? {
+            break;
+        } else {
+            return Ok(Some(Found::File(File { layer, stat, file })));
+        }
+    }
+    let directory = Directory { parts, spelling };
+    Ok((!directory.parts.is_empty()).then_some(Found::Directory(directory)))
+}
+
 impl File {
     /// Opens it for reading. Only a regular file is: others might block, or be devices.
     pub fn read(&self) -> Result<std::fs::File> {
@@ -278,7 +299,7 @@ fn components(path: &Path) -> impl DoubleEndedIterator<Item = OsString> {
 }
 
 /// Opens a name of a directory, following no link.
-fn open(directory: impl AsFd, name: &OsStr) -> Result<Option<(OwnedFd, FileStat)>> {
+fn open(directory: impl AsFd, name: &Path) -> Result<Option<(OwnedFd, FileStat)>> {
     let how = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     match openat(directory, name, how, Mode::empty()) {
         Err(Errno::ENOENT) => Ok(None),
