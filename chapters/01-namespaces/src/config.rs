@@ -53,7 +53,7 @@ pub struct Process {
 }
 
 /// A user by numbers, which are all that the kernel knows (credentials(7)).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct User {
     /// User id.
     pub uid: u32,

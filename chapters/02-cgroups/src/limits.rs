@@ -2,9 +2,11 @@
 //! and the setting of one file, into which [`crate::v1`] and [`crate::v2`] turn them.
 
 use crate::engine::device_rates::DeviceRate;
+use serde::{Deserialize, Serialize};
 
 /// What a container may use; what is not named is unlimited, or shared fairly.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Limits {
     /// Bytes of memory, page cache and kernel memory included. Who needs more is killed.
     pub memory: Option<u64>,
@@ -27,7 +29,7 @@ pub struct Limits {
 }
 
 /// A number, or no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Most {
     /// At most this much.
     Is(u64),

@@ -13,6 +13,7 @@
 //! Whoever runs a container holds a lock on its directory (flock(2)), which ends with its holder: one
 //! without a lock and without state.json was killed together with its command line.
 
+use crate::engine::settings::Settings;
 use crate::engine::{container_names, files, remove, scratch};
 use crate::whiteout::Spelling;
 use anyhow::{Context, Result};
@@ -55,6 +56,9 @@ pub struct Record {
     pub user: String,
     /// It is removed when it ends.
     pub auto_remove: bool,
+    /// What else it was asked to be.
+    #[serde(default)]
+    pub settings: Settings,
 }
 
 /// How a container's root is made of layers.
@@ -67,14 +71,23 @@ pub enum Driver {
     Copy,
 }
 
-/// How a container ended: state.json.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+/// How a container ended: state.json. Of one that runs, when it was started.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 pub struct State {
     /// Its exit code.
     pub exit_code: u8,
-    /// When, as in RFC 3339.
+    /// The kernel has killed one of its processes for want of memory.
+    #[serde(rename = "OOMKilled")]
+    pub oom_killed: bool,
+    /// Why it could not be started, or what else there is to say.
+    pub error: String,
+    /// When, as in RFC 3339; empty if it never was.
+    pub started_at: String,
+    /// When; empty if it has not ended.
     pub finished_at: String,
+    /// How often it was started again.
+    pub restart_count: u32,
 }
 
 /// A container that this process holds: nobody else runs or removes it meanwhile.

@@ -3,7 +3,7 @@
 
 use cgroups::cgroup::ControlGroups;
 use cgroups::engine::process_limits::ProcessLimits;
-use cgroups::engine::{find, pause, stats, stop, top, update};
+use cgroups::engine::{pause, stats, top, update};
 use clap::{Parser, Subcommand};
 use console::failure::OURS;
 use console::options::{Deferred, Global};
@@ -14,8 +14,11 @@ use namespaces::plan::Mechanism;
 use namespaces::process::Command as ContainerCommand;
 use namespaces::rootfs::RootFileSystem;
 use std::process::ExitCode;
+use unionfs::engine::life::{self, Life};
 use unionfs::engine::store::Store;
-use unionfs::engine::{clean, commit, diff, export, images, import, inspect, ps, rm, rmi, run};
+use unionfs::engine::{
+    clean, commit, diff, export, images, import, inspect, known, ps, rm, rmi, run,
+};
 use unionfs::overlay::Overlay;
 
 const PROGRAM: &str = "minidock-03";
@@ -54,6 +57,8 @@ enum Command {
     Run(Deferred<run::Options>),
     /// Run a command in a running container
     Exec(Deferred<join::Options>),
+    #[command(flatten)]
+    Life(Life),
     /// List containers
     Ps(Deferred<ps::Options>),
     /// Remove containers, with all that they have written
@@ -78,10 +83,6 @@ enum Command {
     Pause(Deferred<pause::Options>),
     /// Let paused containers go on
     Unpause(Deferred<pause::Options>),
-    /// End containers: ask PID 1 first, and after a while kill all
-    Stop(Deferred<stop::StopOptions>),
-    /// Kill containers, or send them a signal
-    Kill(Deferred<stop::KillOptions>),
     /// Change the limits of running containers
     Update(Deferred<update::Options>),
     /// Show a container as the kernel sees it, or an image
@@ -113,7 +114,8 @@ fn main() -> ExitCode {
             Command::Exec(Deferred(options)) => {
                 let of_exec =
                     mechanisms(Default::default(), Default::default(), Default::default());
-                return join::run(*options, &of_exec, find::to_join);
+                let root = Store::outside(&global)?.root;
+                return join::run(*options, &of_exec, |text| known::to_join(&root, text));
             }
             Command::Ps(Deferred(options)) => {
                 console::print(ps::list(&options, &Store::outside(&global)?)?)?
@@ -135,8 +137,7 @@ fn main() -> ExitCode {
             Command::Top(Deferred(options)) => console::print(top::top(&options)?)?,
             Command::Pause(Deferred(options)) => return pause::pause(&options),
             Command::Unpause(Deferred(options)) => return pause::unpause(&options),
-            Command::Stop(Deferred(options)) => return stop::stop(&options),
-            Command::Kill(Deferred(options)) => return stop::kill(&options),
+            Command::Life(command) => return life::execute(command, &global, mechanisms),
             Command::Update(Deferred(options)) => return update::update(&options),
             Command::Inspect(Deferred(options)) => {
                 console::print(inspect::show(&options, &global)?)?;

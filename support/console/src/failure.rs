@@ -50,8 +50,16 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Prints an error with its causes and the first remedy among them; returns the exit code.
+/// Prints an error as a person is told it; returns the exit code.
 pub fn report(program: &str, error: &anyhow::Error, usual_code: u8) -> u8 {
+    let (text, code) = told(program, error, usual_code);
+    // If standard error is closed there is nowhere to say it; the exit code still does.
+    let _said = std::io::stderr().write_all(text.as_bytes());
+    code
+}
+
+/// An error with its causes and the first remedy among them, and the exit code.
+pub fn told(program: &str, error: &anyhow::Error, usual_code: u8) -> (String, u8) {
     let mut text = format!("{program}: {}\n", printable(&format!("{error:#}")));
     // anyhow finds a Failure that is a cause, and one that was added as context.
     let failure = error.downcast_ref::<Failure>();
@@ -65,9 +73,7 @@ pub fn report(program: &str, error: &anyhow::Error, usual_code: u8) -> u8 {
     if let Some(remedy) = remedy {
         text += &format!("  try: {}\n", printable(&remedy));
     }
-    // If standard error is closed there is nowhere to say it; the exit code still does.
-    let _said = std::io::stderr().write_all(text.as_bytes());
-    failure.and_then(|failure| failure.code).unwrap_or(usual_code)
+    (text, failure.and_then(|failure| failure.code).unwrap_or(usual_code))
 }
 
 /// A message may name what somebody else has named: control characters in it are shown, so that

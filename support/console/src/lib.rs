@@ -58,12 +58,22 @@ pub fn each<T>(items: &[T], act: impl Fn(&T) -> anyhow::Result<String>) -> anyho
         match act(item) {
             Ok(line) => print(line + "\n")?,
             Err(error) => {
-                failure::report(program(), &error, 1);
+                report(&error, 1);
                 code = 1;
             }
         }
     }
     Ok(code)
+}
+
+/// Prints an error as the end of a program would; returns the exit code.
+pub fn report(error: &anyhow::Error, usual_code: u8) -> u8 {
+    failure::report(program(), error, usual_code)
+}
+
+/// What a person would be told of an error, and the exit code.
+pub fn told(error: &anyhow::Error, usual_code: u8) -> (String, u8) {
+    failure::told(program(), error, usual_code)
 }
 
 /// What this program is called, in messages.

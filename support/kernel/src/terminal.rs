@@ -62,3 +62,19 @@ pub fn copy_size(from: BorrowedFd, to: BorrowedFd) {
         unsafe { libc::ioctl(to.as_raw_fd(), libc::TIOCSWINSZ, &size) };
     }
 }
+
+/// The rows and columns of a terminal; none if it is none, or has no size.
+pub fn size(terminal: BorrowedFd) -> Option<(u16, u16)> {
+    // SAFETY: all-zero is a valid winsize.
+    let mut size: libc::winsize = unsafe { std::mem::zeroed() };
+    // SAFETY: TIOCGWINSZ writes a winsize.
+    let asked = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCGWINSZ, &mut size) };
+    (asked == 0 && size.ws_row > 0).then_some((size.ws_row, size.ws_col))
+}
+
+/// Sets them. What is no terminal stays as it is.
+pub fn set_size(terminal: BorrowedFd, rows: u16, columns: u16) {
+    let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: TIOCSWINSZ reads a winsize.
+    unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &size) };
+}

@@ -20,6 +20,11 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 /// Whether this process is in a box: there is none in a box.
 static INSIDE: AtomicBool = AtomicBool::new(false);
 
+/// Whether this process is in a box: there everybody is root.
+pub fn is_inside() -> bool {
+    INSIDE.load(Relaxed)
+}
+
 /// Returns in a process that is root in a box, or at once if this one is root already. The process
 /// that called stays outside: it passes signals on and ends with the other's exit code.
 /// With `terminal`, the process in the box makes ours raw; nobody in there survives the box, so

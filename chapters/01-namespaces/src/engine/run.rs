@@ -160,7 +160,8 @@ pub fn show(config: &Config, mechanisms: &[Box<dyn Mechanism>]) -> Result<u8> {
     Ok(0)
 }
 
-fn plan(config: &Config, streams: Streams, mechanisms: &[Box<dyn Mechanism>]) -> Result<Plan> {
+/// The plan for a container with these streams.
+pub fn plan(config: &Config, streams: Streams, mechanisms: &[Box<dyn Mechanism>]) -> Result<Plan> {
     let mut plan = Plan::new(streams);
     for mechanism in mechanisms {
         mechanism.prepare(config, &mut plan)?;

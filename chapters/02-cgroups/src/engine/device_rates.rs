@@ -1,9 +1,10 @@
 //! How fast a container may use which disks (blkio.throttle.* of version 1, io.max of version 2).
 
 use crate::limits::Setting;
+use serde::{Deserialize, Serialize};
 
 /// How fast a block device may be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceRate {
     /// What is counted.
     pub of: Rate,
@@ -14,7 +15,7 @@ pub struct DeviceRate {
 }
 
 /// What is counted of a block device's use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Rate {
     /// Bytes read.
     ReadBytes,

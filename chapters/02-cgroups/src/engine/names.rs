@@ -33,7 +33,7 @@ const OF_THE_KERNEL: &[&str] = &[
 const WITHOUT_A_DOT: &[&str] = &["notify_on_release", "release_agent", "tasks"];
 
 /// Refuses what cannot be the name of a container.
-pub(crate) fn check(name: &str) -> Result<()> {
+pub fn check(name: &str) -> Result<()> {
     let refused = |message: String, remedy: &str| Err(Failure::new(message).remedy(remedy).into());
     let mut characters = name.chars();
     let first = characters.next().is_some_and(|c| c.is_ascii_alphanumeric());

@@ -53,7 +53,8 @@ pub struct KillOptions {
     containers: Vec<String>,
 }
 
-fn number(text: &str) -> Result<i32> {
+/// The number of a signal that somebody names.
+pub fn number(text: &str) -> Result<i32> {
     let invalid = || Failure::new(format!("invalid signal: {text}"));
     let remedy = "`kill -l` lists their names: TERM or SIGTERM, or 15; and RTMIN+3";
     signal::number(text).ok_or_else(|| invalid().remedy(remedy).into())
@@ -62,13 +63,26 @@ fn number(text: &str) -> Result<i32> {
 /// Asks containers to end, and ends those that do not in time.
 pub fn stop(options: &StopOptions) -> Result<u8> {
     let signal = number(&options.signal)?;
-    // Negative: for ever.
-    let wait = u64::try_from(options.timeout).ok().map(Duration::from_secs);
     console::each(&options.containers, |name| {
-        let container = find::container(name)?;
-        let ended = stop_one(&container, signal, wait);
-        ended.map_err(|error| find::not_ours(name, error)).map(|()| name.clone())
+        stop_named(name, signal, options.timeout).map(|()| name.clone())
     })
+}
+
+/// Asks one to end, and ends it if it does not in time.
+pub fn stop_named(name: &str, signal: i32, seconds: i64) -> Result<()> {
+    match stop_if_running(name, signal, seconds)? {
+        true => Ok(()),
+        false => find::container(name).map(drop),
+    }
+}
+
+/// The same, if it runs; says whether it did.
+pub fn stop_if_running(name: &str, signal: i32, seconds: i64) -> Result<bool> {
+    let Some(container) = find::optional(name)? else { return Ok(false) };
+    // Negative: for ever.
+    let wait = u64::try_from(seconds).ok().map(Duration::from_secs);
+    let ended = stop_one(&container, signal, wait);
+    ended.map_err(|error| find::not_ours(name, error)).map(|()| true)
 }
 
 fn stop_one(container: &Container, signal: i32, wait: Option<Duration>) -> Result<()> {
@@ -85,15 +99,26 @@ fn stop_one(container: &Container, signal: i32, wait: Option<Duration>) -> Resul
 /// Sends containers a signal.
 pub fn kill(options: &KillOptions) -> Result<u8> {
     let signal = number(&options.signal)?;
-    console::each(&options.containers, |name| {
-        let container = find::container(name)?;
-        let sent = if signal == Signal::SIGKILL as i32 {
-            kill_all(&container)
-        } else {
-            open(&container).and_then(|pidfd| send(&container, &pidfd, signal))
-        };
-        sent.map_err(|error| find::not_ours(name, error)).map(|()| name.clone())
-    })
+    console::each(&options.containers, |name| kill_named(name, signal).map(|()| name.clone()))
+}
+
+/// Sends one a signal.
+pub fn kill_named(name: &str, signal: i32) -> Result<()> {
+    match signal_if_running(name, signal)? {
+        true => Ok(()),
+        false => find::container(name).map(drop),
+    }
+}
+
+/// The same, if it runs; says whether it does.
+pub fn signal_if_running(name: &str, signal: i32) -> Result<bool> {
+    let Some(container) = find::optional(name)? else { return Ok(false) };
+    let sent = if signal == Signal::SIGKILL as i32 {
+        kill_all(&container)
+    } else {
+        open(&container).and_then(|pidfd| send(&container, &pidfd, signal))
+    };
+    sent.map_err(|error| find::not_ours(name, error)).map(|()| true)
 }
 
 /// Kills every process of a container, if it runs.

@@ -3,14 +3,32 @@
 use crate::engine::units;
 use console::failure::Failure;
 use kernel::resource::{Limit, RESOURCES, Resource, UNLIMITED};
+use serde::{Deserialize, Serialize};
 
 /// A limit that was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Ulimit {
     /// Of what.
     pub resource: Resource,
     /// How much.
     pub limit: Limit,
+}
+
+impl From<Ulimit> for String {
+    fn from(Ulimit { resource, limit }: Ulimit) -> String {
+        let number =
+            |number| if number == UNLIMITED { "unlimited".into() } else { format!("{number}") };
+        format!("{}={}:{}", resource.name, number(limit.soft), number(limit.hard))
+    }
+}
+
+impl TryFrom<String> for Ulimit {
+    type Error = Failure;
+
+    fn try_from(text: String) -> Result<Ulimit, Failure> {
+        parse(&text)
+    }
 }
 
 /// Reads the options; of two for one name, the last counts.
@@ -70,6 +88,13 @@ fn number(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_written_as_it_is_read() {
+        for text in ["nofile=100:200", "core=0:unlimited"] {
+            assert_eq!(String::from(parse(text).unwrap()), text);
+        }
+    }
 
     #[test]
     fn one_value_is_both_limits_and_the_last_of_a_name_counts() {

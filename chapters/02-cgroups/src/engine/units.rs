@@ -11,7 +11,7 @@ pub(crate) fn invalid(option: &str, text: &str, why: &str, remedy: &str) -> Fail
 
 /// A number of bytes: decimal, with one of the suffixes b, k, m, g, t and p, which may go on with
 /// `b` or `ib`, in either case. They are powers of 1024 all of them.
-pub(crate) fn size(text: &str) -> Result<u64, String> {
+pub fn size(text: &str) -> Result<u64, String> {
     let refused = || format!("invalid size: '{text}'");
     let end = text.rfind(|c: char| c.is_ascii_digit() || c == '.').ok_or_else(refused)? + 1;
     let (number, suffix) = text.split_at(end);

@@ -38,6 +38,17 @@ pub fn find(root: &Path, text: &str) -> Result<Record> {
     }
 }
 
+/// The same; none if there is no such container here.
+///
+/// # Errors
+/// If there are several whose ids begin so.
+pub fn find_or_none(root: &Path, text: &str) -> Result<Option<Record>> {
+    match find(root, text) {
+        Err(error) if words::is_missing(&error) => Ok(None),
+        found => found.map(Some),
+    }
+}
+
 /// Removes the container in a directory, if it was to be removed at its end and whoever was to do that
 /// was killed; says whether.
 pub(crate) fn remove_if_left(directory: &Path) -> Result<bool> {

@@ -1,11 +1,13 @@
-//! `run`: chapter 02's, on an image, the lab or a directory, none of which it writes to.
+//! `run`: chapter 02's, on an image, the lab or a directory, none of which it writes to; and `create`.
 
 use crate::container::{Driver, Held, Record, State};
 use crate::engine::base::{Base, Files};
-use crate::engine::moment;
-use crate::engine::store::Store;
+use crate::engine::life_options::LifeOptions;
+use crate::engine::settings::Settings;
+use crate::engine::store::{Hold, Store};
+use crate::engine::{moment, pleasant_names};
 use crate::overlay::Overlay;
-use crate::whiteout::Spelling;
+use crate::shim;
 use anyhow::Result;
 use cgroups::cgroup::ControlGroups;
 use cgroups::engine::process_limits::ProcessLimits;
@@ -15,15 +17,17 @@ use kernel::process::Exit;
 use namespaces::config::{Config, Root};
 use namespaces::engine::run::{new_id, show, to_its_end};
 use namespaces::plan::Mechanism;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::path::{Path, PathBuf};
 
-/// Options of `run`.
+/// Options of `run` and `create`.
 #[derive(clap::Args, Debug)]
 #[group(skip)]
 pub struct Options {
     #[command(flatten)]
     limited: cgroups::engine::run::Options,
+    #[command(flatten)]
+    life: LifeOptions,
     /// How its root is made of layers: overlay shares them, copy copies them
     #[arg(
         long,
@@ -38,90 +42,170 @@ pub struct Options {
 /// Which mechanisms start a container: main.rs has the list.
 pub type Mechanisms = fn(Overlay, ControlGroups, ProcessLimits) -> Vec<Box<dyn Mechanism>>;
 
-/// Runs a container to its end; returns its exit code.
+/// Runs a container to its end, or in the background; returns an exit code.
 pub fn run(options: Options, global: &Global, mechanisms: Mechanisms) -> Result<u8> {
-    let (container, mut groups, process) = options.limited.resolve()?;
-    // The name is kept in the record.
-    groups.is_record = false;
-    // Before the box: in there we are root, and would take root's directory.
-    let data = global.data_directory()?;
-    container.enter_box(global)?;
-    let store = Store::open(data);
     let id = new_id()?;
-    kernel::explain::heading(
-        "parent",
-        "look at the layers",
-        "what the container's user is called is written in there",
-    );
-    // Nobody removes a layer between our finding it and our record of it.
-    let (base, found) = Base::find(&store, container.root(), container.plan_only())?;
-    let lower = base.lower(&store, container.plan_only())?;
-    let root = Root { path: PathBuf::from(container.root()), directory: None };
-    let config = {
-        // Some layers are open here; the container is not to inherit hundreds of descriptors.
-        let files = Files::of(&lower, store.spelling);
-        let open = |name: &CStr| files.open(Path::new(&*name.to_string_lossy()));
-        container.resolve(id, root, base.defaults(), &open)?
-    };
-    let record = record(
-        &config,
-        &base,
-        groups.name.clone(),
-        (&options.storage_driver, store.spelling),
-        container.removes(),
-    );
+    options.life.refuse_used_cidfile()?;
+    if options.life.detach {
+        // Before the lab box: in there we are root, and would take root's directory.
+        global.data_directory()?;
+        let (attach, act_id) = (None, id.clone());
+        let life = options.life.clone();
+        let code = shim::in_background(attach, OURS, |teller| {
+            let made = Made::of(options, global, act_id)?;
+            let record = made.record_for_later(false)?;
+            let held = record.create(&made.store.root)?;
+            let Made { store, found, .. } = made;
+            drop(found);
+            shim::keep(held, &record, &store, mechanisms, teller)
+        })?;
+        if code == 0 {
+            life.write_cidfile(&id)?;
+            console::print(id + "\n")?;
+        }
+        return Ok(code);
+    }
+    let life = options.life.clone();
+    let Made { config, record, groups, process, plan_only, store, found, lower, .. } =
+        Made::of(options, global, id)?;
     let own = record.directory(&store.root);
     let overlay = Overlay { record: Some(record.clone()), lower, own };
     let mechanisms = mechanisms(overlay, groups, process);
-    if container.plan_only() {
+    if plan_only {
         return show(&config, &mechanisms);
     }
     let held = record.create(&store.root)?;
     drop(found);
+    life.write_cidfile(&record.id)?;
+    let started_at = record.created.clone();
+    if !record.auto_remove {
+        // Should it be killed together with this process, it has been started all the same.
+        held.finish(&State { started_at: started_at.clone(), ..State::default() })?;
+    }
     let ended = to_its_end(&config, &mechanisms);
-    keep_or_remove(held, &record, &ended)?;
+    keep_or_remove(held, &record, &ended, started_at)?;
     Ok(ended?.code())
 }
 
-/// What a container was made from.
-fn record(
-    config: &Config,
-    base: &Base,
-    name: Option<String>,
-    (driver, spelling): (&Driver, Spelling),
-    auto_remove: bool,
-) -> Record {
-    let text = |word: &std::ffi::CString| word.to_string_lossy().into_owned();
-    Record {
-        id: config.id.clone(),
-        name: name.unwrap_or_else(|| config.id.clone()),
-        created: moment::now(),
-        root: base.name.clone(),
-        image: base.image.clone(),
-        layers: base.layers.clone(),
-        directory: base.directory.clone(),
-        driver: *driver,
-        spelling,
-        command: config.process.arguments.iter().map(text).collect(),
-        env: config.process.environment.iter().map(text).collect(),
-        working_dir: text(&config.process.directory),
-        user: format!("{}:{}", config.process.user.uid, config.process.user.gid),
-        auto_remove,
+/// Makes a container that can be started.
+pub fn create(options: Options, global: &Global) -> Result<u8> {
+    let life = options.life.clone();
+    life.refuse_used_cidfile()?;
+    let made = Made::of(options, global, new_id()?)?;
+    let record = made.record_for_later(true)?;
+    if made.plan_only {
+        let failure = Failure::new("--plan: `create` starts nothing");
+        return Err(failure.remedy("`run --plan` shows the steps").into());
+    }
+    record.create(&made.store.root)?;
+    life.write_cidfile(&record.id)?;
+    console::print(format!("{}\n", record.id))?;
+    Ok(0)
+}
+
+/// All that the options come to, before anything is made.
+struct Made {
+    config: Config,
+    record: Record,
+    groups: ControlGroups,
+    process: ProcessLimits,
+    plan_only: bool,
+    store: Store,
+    /// Nobody removes a layer between our finding it and our record of it.
+    found: Option<Hold>,
+    lower: Vec<PathBuf>,
+}
+
+impl Made {
+    fn of(options: Options, global: &Global, id: String) -> Result<Made> {
+        let (container, mut groups, process) = options.limited.resolve()?;
+        // The name is kept in the record.
+        groups.is_record = false;
+        // Before the box: in there we are root, and would take root's directory.
+        let data = global.data_directory()?;
+        container.enter_box(global)?;
+        let store = Store::open(data);
+        kernel::explain::heading(
+            "parent",
+            "look at the layers",
+            "what the container's user is called is written in there",
+        );
+        let plan_only = container.plan_only();
+        let (base, found) = Base::find(&store, container.root(), plan_only)?;
+        let lower = base.lower(&store, plan_only)?;
+        let root = Root { path: PathBuf::from(container.root()), directory: None };
+        let config = {
+            // Some layers are open here; the container is not to inherit hundreds of descriptors.
+            let files = Files::of(&lower, store.spelling);
+            let open = |name: &CStr| files.open(Path::new(&*name.to_string_lossy()));
+            let defaults = options.life.override_entrypoint(base.defaults());
+            container.resolve(id, root, defaults, &open)?
+        };
+        let mut settings = Settings {
+            limits: groups.limits.clone(),
+            oom_score_adj: process.oom_score_adj,
+            ulimits: process.ulimits.clone(),
+            ..Settings::of(&config)
+        };
+        options.life.settle(&mut settings, container.removes())?;
+        let text = |word: &CString| word.to_string_lossy().into_owned();
+        let record = Record {
+            id: config.id.clone(),
+            name: groups.name.clone().unwrap_or_else(|| config.id.clone()),
+            created: moment::now(),
+            root: base.name.clone(),
+            image: base.image.clone(),
+            layers: base.layers.clone(),
+            directory: base.directory.clone(),
+            driver: options.storage_driver,
+            spelling: store.spelling,
+            command: config.process.arguments.iter().map(text).collect(),
+            env: config.process.environment.iter().map(text).collect(),
+            working_dir: text(&config.process.directory),
+            user: format!("{}:{}", config.process.user.uid, config.process.user.gid),
+            auto_remove: container.removes(),
+            settings,
+        };
+        Ok(Made { config, record, groups, process, plan_only, store, found, lower })
+    }
+
+    /// The record of a container that is started from it.
+    ///
+    /// # Errors
+    /// If it would not say the same: text in it is UTF-8.
+    fn record_for_later(&self, attached: bool) -> Result<Record> {
+        let process = &self.config.process;
+        let words =
+            process.arguments.iter().chain(&process.environment).chain([&process.directory]);
+        if let Some(word) = words.into_iter().find(|word| word.to_str().is_err()) {
+            let failure = Failure::new(format!("{word:?} is not UTF-8, and a record is"));
+            return Err(failure.remedy("run it in the foreground, without -d").into());
+        }
+        let mut record = self.record.clone();
+        if record.name == record.id {
+            record.name = pleasant_names::new(&self.store.root)?;
+        }
+        record.settings.stdin_once = attached && record.settings.open_stdin;
+        Ok(record)
     }
 }
 
 /// What failed to start has changed nothing that somebody would look for, unless it is the command
 /// that was not found: as in Docker, such a container stays.
-fn keep_or_remove(held: Held, record: &Record, ended: &Result<Exit>) -> Result<()> {
-    let code = match ended {
-        Ok(exit) => exit.code(),
-        Err(error) => {
-            let failure = error.downcast_ref::<Failure>();
-            failure.and_then(|failure| failure.code).unwrap_or(OURS)
-        }
-    };
-    if record.auto_remove || code == OURS && ended.is_err() {
+fn keep_or_remove(
+    held: Held,
+    record: &Record,
+    ended: &Result<Exit>,
+    started_at: String,
+) -> Result<()> {
+    let exit_code = ended.as_ref().map_or_else(end_code, |exit| exit.code());
+    if record.auto_remove || exit_code == OURS && ended.is_err() {
         return held.remove(Some(record));
     }
-    held.finish(&State { exit_code: code, finished_at: moment::now() })
+    held.finish(&State { exit_code, started_at, finished_at: moment::now(), ..State::default() })
+}
+
+/// The exit code of a container that could not be started.
+pub fn end_code(error: &anyhow::Error) -> u8 {
+    error.downcast_ref::<Failure>().and_then(|failure| failure.code).unwrap_or(OURS)
 }

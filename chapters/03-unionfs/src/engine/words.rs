@@ -41,6 +41,24 @@ pub fn is_running(text: &str) -> anyhow::Error {
     Failure::new(message).remedy(format!("`stop {text}`, or `rm -f {text}`")).code(1).into()
 }
 
+/// One that runs, and cannot be started to attach to it.
+pub fn already_running(name: &str) -> anyhow::Error {
+    let failure = Failure::new(format!("container {name} is running already"));
+    failure.remedy(format!("`attach {name}`")).code(1).into()
+}
+
+/// One that cannot be killed, as it does not run.
+pub fn not_running_to_kill(text: &str, id: &str) -> anyhow::Error {
+    let words = format!("cannot kill container: {text}: container {id} is not running");
+    Failure::new(words).remedy(format!("`start {text}`")).code(1).into()
+}
+
+/// One that has no shim.
+pub fn in_the_foreground(name: &str, error: anyhow::Error) -> anyhow::Error {
+    let failure = Failure::new(format!("container {name} was started in the foreground"));
+    error.context(failure.remedy("its output is where it was started; start it with -d").code(1))
+}
+
 /// Whether this is the failure that there is no such container.
 pub fn is_missing(error: &anyhow::Error) -> bool {
     let failure = error.downcast_ref::<Failure>();

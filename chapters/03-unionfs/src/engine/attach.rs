@@ -1,0 +1,214 @@
+//! `attach`: our terminal or streams in place of nobody's. A container's shim passes on what it writes.
+
+use crate::engine::live::{self, Place, Status};
+use crate::engine::records;
+use crate::engine::store::Store;
+use crate::engine::wire::{Kind, Wire};
+use crate::engine::words;
+use anyhow::{Context, Result};
+use console::failure::{Failure, OURS};
+use console::options::Global;
+use console::terminal::{Keeper, duplicate};
+use kernel::signal::{Signal, Signals};
+use kernel::{Errno, Pid, process, terminal};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::io::{IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+
+/// Options of `attach`.
+#[derive(clap::Args, Debug)]
+pub struct Options {
+    /// Do not pass our standard input on
+    #[arg(long)]
+    no_stdin: bool,
+    /// Pass signals on to PID 1
+    #[arg(long, default_value_t = true, num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", action = clap::ArgAction::Set)]
+    sig_proxy: bool,
+    /// Keys that detach, as ctrl-p,ctrl-q
+    #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q")]
+    detach_keys: String,
+    /// Name or id, or the beginning of an id
+    #[arg(value_name = "CONTAINER")]
+    container: String,
+}
+
+/// Attaches, until the container has ended or the keys say so; returns the exit code.
+pub fn attach(options: &Options, global: &Global) -> Result<u8> {
+    let keys = keys(&options.detach_keys)?;
+    let root = Store::outside(global)?.root;
+    let record = records::find(&root, &options.container)?;
+    match live::look(&root, &record)?.0 {
+        Status::Running => {}
+        Status::Restarting => {
+            let failure = Failure::new(
+                "You cannot attach to a restarting container, wait until it is running",
+            );
+            return Err(failure.remedy("`logs` shows why it ends").code(1).into());
+        }
+        Status::Created | Status::Exited => {
+            let failure = Failure::new("You cannot attach to a stopped container, start it first");
+            return Err(failure.remedy(format!("`start -a {}`", options.container)).code(1).into());
+        }
+    }
+    let place = Place::of(&root, &record.id);
+    let stream = place.connect().map_err(|error| words::in_the_foreground(&record.name, error))?;
+    let input = !options.no_stdin && record.settings.open_stdin;
+    relay(stream, record.settings.tty, input, options.sig_proxy, &keys)
+}
+
+/// The bytes of keys such as `ctrl-p,ctrl-q` or `a`.
+pub fn keys(text: &str) -> Result<Vec<u8>> {
+    let wrong = || Failure::new(format!("invalid detach keys ({text})"));
+    let key = |key: &str| match (key.strip_prefix("ctrl-").map(str::as_bytes), key.as_bytes()) {
+        (Some([key @ (b'a'..=b'z' | b'@'..=b'_')]), _) => Ok(key & 0x1f),
+        (None, [key]) => Ok(*key),
+        _ => Err(wrong().remedy("write ctrl-LETTER or a letter, with commas between").into()),
+    };
+    text.split(',').map(key).collect()
+}
+
+/// Relays between our streams and a container's shim; returns the exit code.
+pub fn relay(
+    stream: UnixStream,
+    tty: bool,
+    input: bool,
+    pass_signals: bool,
+    keys: &[u8],
+) -> Result<u8> {
+    let mut wire = Wire::on(stream)?;
+    let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
+    // Who puts our terminal back, should we be killed: it waits for our end.
+    let mut keeper = None;
+    if tty && input && stdin.is_terminal() {
+        let kept = Keeper::start(duplicate(&stdin)?, &process::open(Pid::this())?)?;
+        kept.make_raw()?;
+        keeper = Some(kept);
+    }
+    let mut signals = Signals::collect(&[])?;
+    send_size(&mut wire, tty);
+    let mut reading = input;
+    let mut typed = 0;
+    let mut piece = [0; 16 << 10];
+    loop {
+        let mut events = PollFlags::POLLIN;
+        events.set(PollFlags::POLLOUT, wire.is_behind());
+        let mut fds = vec![
+            PollFd::new(wire.as_fd(), events),
+            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+        ];
+        if reading && !wire.is_behind() {
+            fds.push(PollFd::new(stdin.as_fd(), PollFlags::POLLIN));
+        }
+        match poll(&mut fds, PollTimeout::NONE) {
+            Err(Errno::EINTR) => continue,
+            polled => polled?,
+        };
+        let has_input = fds.get(2).is_some_and(|fd| fd.any().unwrap_or(false));
+        drop(fds);
+        wire.flush();
+        while let Some(received) = signals.receive()? {
+            match received.signal {
+                Signal::SIGWINCH => send_size(&mut wire, tty),
+                signal if pass_signals => wire.send(Kind::Signal, &[signal as u8]),
+                // As without a container: it ends us.
+                signal => return Ok(128 + signal as u8),
+            }
+        }
+        if has_input {
+            match nix::unistd::read(&stdin, &mut piece) {
+                Ok(0) | Err(Errno::EIO) => {
+                    wire.send(Kind::Input, &[]);
+                    reading = false;
+                }
+                Ok(count) => {
+                    let (bytes, detaches) = until_keys(&piece[..count], keys, &mut typed, tty);
+                    wire.send(Kind::Input, &bytes);
+                    if detaches {
+                        drop(keeper);
+                        console::tell("read escape sequence");
+                        return Ok(0);
+                    }
+                }
+                Err(Errno::EINTR | Errno::EAGAIN) => {}
+                Err(errno) => return Err(errno).context("standard input"),
+            }
+        }
+        for (kind, bytes) in wire.receive() {
+            match kind {
+                Kind::Output => write(&mut stdout.lock(), &bytes)?,
+                Kind::Error => write(&mut std::io::stderr().lock(), &bytes)?,
+                Kind::End => return Ok(bytes.first().copied().unwrap_or(0)),
+                Kind::Input | Kind::Size | Kind::Signal => {}
+            }
+        }
+        if wire.is_over {
+            let failure = Failure::new("the container's shim has gone without a word");
+            return Err(failure.remedy("`ps -a` shows how it ended").code(OURS).into());
+        }
+    }
+}
+
+/// What a reader who has gone does not want, nobody does.
+fn write(to: &mut impl Write, bytes: &[u8]) -> Result<()> {
+    match to.write_all(bytes).and_then(|()| to.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("standard output"),
+    }
+}
+
+fn send_size(wire: &mut Wire, tty: bool) {
+    if let Some((rows, columns)) = terminal::size(std::io::stdout().as_fd()).filter(|_| tty) {
+        wire.send(Kind::Size, &[rows.to_be_bytes(), columns.to_be_bytes()].concat());
+    }
+}
+
+/// What was typed before the keys that detach, and whether they were. `typed` of them came before; what
+/// turns out not to be them goes on to the container.
+fn until_keys(bytes: &[u8], keys: &[u8], typed: &mut usize, tty: bool) -> (Vec<u8>, bool) {
+    if !tty || keys.is_empty() {
+        return (bytes.to_vec(), false);
+    }
+    let mut passed = Vec::new();
+    for byte in bytes {
+        if *byte == keys[*typed] {
+            *typed += 1;
+            if *typed == keys.len() {
+                return (passed, true);
+            }
+            continue;
+        }
+        passed.extend_from_slice(&keys[..*typed]);
+        *typed = usize::from(*byte == keys[0]);
+        if *typed == 0 {
+            passed.push(*byte);
+        }
+    }
+    (passed, false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_bytes() {
+        assert_eq!(keys("ctrl-p,ctrl-q").unwrap(), [16, 17]);
+        assert_eq!(keys("ctrl-@,x").unwrap(), [0, b'x']);
+        for wrong in ["", "ctrl-", "ctrl-pp", "ab"] {
+            assert!(keys(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn what_only_begins_like_the_keys_is_passed_on() {
+        let (mut typed, keys) = (0, [16, 17]);
+        assert_eq!(until_keys(&[b'a', 16], &keys, &mut typed, true), (vec![b'a'], false));
+        assert_eq!(until_keys(&[16, b'b'], &keys, &mut typed, true), (vec![16, 16, b'b'], false));
+        assert_eq!(until_keys(&[16], &keys, &mut typed, true), (vec![], false));
+        assert_eq!(until_keys(&[17, b'c'], &keys, &mut typed, true), (vec![], true));
+        typed = 0;
+        assert_eq!(until_keys(&[16, 17], &keys, &mut typed, false), (vec![16, 17], false));
+    }
+}

@@ -1,0 +1,45 @@
+//! The commands of a container's life. main.rs has them in one line.
+
+use crate::engine::run::{self, Mechanisms};
+use crate::engine::{attach, logs, start, stop};
+use anyhow::Result;
+use clap::Subcommand;
+use console::options::{Deferred, Global};
+
+/// Them.
+#[derive(Subcommand)]
+pub enum Life {
+    /// Make a container, and do not start it yet
+    Create(Deferred<run::Options>),
+    /// Start containers that there are
+    Start(Deferred<start::Options>),
+    /// End containers: ask PID 1 first, and after a while kill all
+    Stop(Deferred<stop::StopOptions>),
+    /// Stop containers, and start them
+    Restart(Deferred<start::RestartOptions>),
+    /// Kill containers, or send them a signal
+    Kill(Deferred<stop::KillOptions>),
+    /// Wait for the end of containers, and print their exit codes
+    Wait(Deferred<stop::WaitOptions>),
+    /// Give a container another name
+    Rename(Deferred<stop::RenameOptions>),
+    /// Show what a container has written
+    Logs(Deferred<logs::Options>),
+    /// Be a running container's terminal or streams
+    Attach(Deferred<attach::Options>),
+}
+
+/// Does what was asked for; returns the exit code.
+pub fn execute(command: Life, global: &Global, mechanisms: Mechanisms) -> Result<u8> {
+    match command {
+        Life::Create(Deferred(options)) => run::create(*options, global),
+        Life::Start(Deferred(options)) => start::start(&options, global, mechanisms),
+        Life::Stop(Deferred(options)) => stop::stop(&options, global),
+        Life::Restart(Deferred(options)) => start::restart(&options, global, mechanisms),
+        Life::Kill(Deferred(options)) => stop::kill(&options, global),
+        Life::Wait(Deferred(options)) => stop::wait(&options, global),
+        Life::Rename(Deferred(options)) => stop::rename(&options, global),
+        Life::Logs(Deferred(options)) => logs::logs(&options, global),
+        Life::Attach(Deferred(options)) => attach::attach(&options, global),
+    }
+}

@@ -1,0 +1,161 @@
+//! What is true of a container only while somebody keeps it: RUN/ID, in memory (tmpfs), so that it is
+//! gone when the machine starts again.
+//!
+//! ```text
+//! /run/minidock/ID/state.json   its first process, since when; or that it is about to be started again
+//!                  attach       the socket of its shim
+//!                  stopped      somebody has stopped it: it is not to be started again
+//! ```
+
+use crate::container::{Held, Record, State};
+use crate::engine::{files, moment, scratch};
+use anyhow::{Context, Result};
+use kernel::Pid;
+use namespaces::engine::{labbox, spaces};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+/// What its keeper says of it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Live {
+    /// Its first process, as its keeper numbers it; 0 while it is between two.
+    pub pid: i32,
+    /// When that was started.
+    pub started_at: String,
+    /// How often it was started again.
+    pub restart_count: u32,
+}
+
+/// What a container is doing, in Docker's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It has never run.
+    Created,
+    /// Its first process runs.
+    Running,
+    /// It has ended, and is about to be started again.
+    Restarting,
+    /// It has ended.
+    Exited,
+}
+
+/// A container's place in there.
+pub struct Place(PathBuf);
+
+impl Place {
+    /// Of this container.
+    pub fn of(root: &Path, id: &str) -> Place {
+        Place(run_directory(root).join(id))
+    }
+
+    /// Makes it anew.
+    pub fn make(&self) -> Result<()> {
+        self.remove()?;
+        scratch::make_directory(&self.0)
+    }
+
+    /// Removes it with all that is in it.
+    pub fn remove(&self) -> Result<()> {
+        files::gone(fs::remove_dir_all(&self.0)).with_context(|| self.0.display().to_string())
+    }
+
+    /// Whether there is one.
+    pub fn exists(&self) -> bool {
+        self.0.exists()
+    }
+
+    /// Says what is true now.
+    pub fn write(&self, live: &Live) -> Result<()> {
+        files::write_json(&self.0.join("state.json"), live)
+    }
+
+    /// What its keeper says.
+    pub fn read(&self) -> Result<Option<Live>> {
+        files::read_json(&self.0.join("state.json"))
+    }
+
+    /// Says that somebody stops it.
+    pub fn stop(&self) -> Result<()> {
+        match File::create(self.0.join("stopped")) {
+            // Nobody keeps it.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            made => made.map(drop).with_context(|| self.0.display().to_string()),
+        }
+    }
+
+    /// Whether somebody has.
+    pub fn is_stopped(&self) -> bool {
+        self.0.join("stopped").exists()
+    }
+
+    /// Listens for who wants to attach. The name of a socket has room for 108 bytes, which a directory
+    /// may have more than (unix(7)): it is named by a descriptor.
+    pub fn listen(&self) -> Result<UnixListener> {
+        let directory = File::open(&self.0).with_context(|| self.0.display().to_string())?;
+        let name = format!("/proc/self/fd/{}/attach", directory.as_raw_fd());
+        UnixListener::bind(name).with_context(|| self.0.join("attach").display().to_string())
+    }
+
+    /// Attaches to its shim.
+    pub fn connect(&self) -> Result<UnixStream> {
+        let directory = File::open(&self.0).with_context(|| self.0.display().to_string())?;
+        let name = format!("/proc/self/fd/{}/attach", directory.as_raw_fd());
+        UnixStream::connect(name).with_context(|| self.0.join("attach").display().to_string())
+    }
+}
+
+/// What is true of a container, and its keeper's word on it. What a killed keeper has left untrue is
+/// put right.
+///
+/// # Errors
+/// If a record of it cannot be read.
+pub fn look(root: &Path, record: &Record) -> Result<(Status, Live, State)> {
+    let directory = record.directory(root);
+    let held = Held::of(&directory)?;
+    let mut state = record.state(root)?.unwrap_or_default();
+    match held {
+        None => {
+            let live = Place::of(root, &record.id).read()?.unwrap_or_default();
+            let between = live.pid == 0 && live.restart_count > 0;
+            let status = if between { Status::Restarting } else { Status::Running };
+            Ok((status, live, state))
+        }
+        Some(_) if state.started_at.is_empty() && state.finished_at.is_empty() => {
+            Ok((Status::Created, Live::default(), state))
+        }
+        Some(held) => {
+            if state.finished_at.is_empty() {
+                state = State { exit_code: 137, finished_at: moment::now(), ..state };
+                held.finish(&state)?;
+                Place::of(root, &record.id).remove()?;
+            }
+            Ok((Status::Exited, Live::default(), state))
+        }
+    }
+}
+
+/// A container's first process as this process numbers it.
+pub fn first_process(record: &Record, live: &Live) -> Option<Pid> {
+    let is_its = |pid: Pid| spaces::container_of(pid).as_deref() == Some(&record.id);
+    let told = Some(Pid::from_raw(live.pid)).filter(|pid| live.pid > 0 && is_its(*pid));
+    // A keeper in the lab box has other numbers.
+    told.or_else(|| spaces::processes().ok()?.into_iter().find(|pid| is_its(*pid)))
+}
+
+/// Where live state is: root's in the system's place, another account's in its own.
+fn run_directory(root: &Path) -> PathBuf {
+    if let Some(asked) = std::env::var_os("MINIDOCK_RUN").filter(|asked| !asked.is_empty()) {
+        return asked.into();
+    }
+    if nix::unistd::geteuid().is_root() && !labbox::is_inside() {
+        return "/run/minidock".into();
+    }
+    match std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_dir()) {
+        Some(own) => own.join("minidock"),
+        None => root.join("run"),
+    }
+}

@@ -1,0 +1,132 @@
+//! `start` and `restart`: a container that there is runs, in the background; `-a` attaches to it.
+
+use crate::container::{Held, Record};
+use crate::engine::attach;
+use crate::engine::run::Mechanisms;
+use crate::engine::stop;
+use crate::engine::store::Store;
+use crate::engine::{records, words};
+use crate::shim;
+use anyhow::Result;
+use console::failure::Failure;
+use console::options::Global;
+use namespaces::engine::labbox;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+/// How long whoever kept it may take to let go of it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Options of `start`.
+#[derive(clap::Args, Debug)]
+pub struct Options {
+    /// Show what it writes, and end with its exit code
+    #[arg(short, long)]
+    attach: bool,
+    /// And pass our standard input on
+    #[arg(short, long)]
+    interactive: bool,
+    /// Keys that detach, as ctrl-p,ctrl-q
+    #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q")]
+    detach_keys: String,
+    /// Name or id, or the beginning of an id
+    #[arg(value_name = "CONTAINER", required = true)]
+    containers: Vec<String>,
+}
+
+/// Options of `restart`.
+#[derive(clap::Args, Debug)]
+pub struct RestartOptions {
+    /// Signal to PID 1, by name or number
+    #[arg(short, long)]
+    signal: Option<String>,
+    /// Seconds to wait before everything is killed
+    #[arg(short, long, visible_alias = "time", allow_negative_numbers = true)]
+    timeout: Option<i64>,
+    /// Name or id, or the beginning of an id
+    #[arg(value_name = "CONTAINER", required = true)]
+    containers: Vec<String>,
+}
+
+/// Starts containers; returns the exit code.
+pub fn start(options: &Options, global: &Global, mechanisms: Mechanisms) -> Result<u8> {
+    let store = Store::outside(global)?;
+    if options.attach || options.interactive {
+        let [text] = &options.containers[..] else {
+            let failure = Failure::new("you cannot start and attach multiple containers at once");
+            return Err(failure.remedy("leave out -a and -i").code(1).into());
+        };
+        let record = records::find(&store.root, text)?;
+        let (ours, theirs) = UnixStream::pair()?;
+        let keys = attach::keys(&options.detach_keys)?;
+        let started = start_one(&record, global, mechanisms, Some(theirs))?;
+        if started != Ok(true) {
+            return Ok(started.err().unwrap_or(0));
+        }
+        let input = options.interactive && record.settings.open_stdin;
+        return attach::relay(ours, record.settings.tty, input, true, &keys);
+    }
+    let mut worst = 0;
+    for text in &options.containers {
+        let started = records::find(&store.root, text)
+            .and_then(|record| start_one(&record, global, mechanisms, None));
+        match started {
+            Ok(Ok(_)) => console::print(format!("{text}\n"))?,
+            Ok(Err(code)) => worst = code,
+            Err(error) => worst = console::report(&error, 1),
+        }
+    }
+    Ok(worst)
+}
+
+/// Stops what runs, and starts it.
+pub fn restart(options: &RestartOptions, global: &Global, mechanisms: Mechanisms) -> Result<u8> {
+    let store = Store::outside(global)?;
+    let mut worst = 0;
+    for text in &options.containers {
+        let started = records::find(&store.root, text).and_then(|record| {
+            stop::stop_one(&store.root, &record, options.signal.as_deref(), options.timeout)?;
+            start_one(&record, global, mechanisms, None)
+        });
+        match started {
+            Ok(Ok(_)) => console::print(format!("{text}\n"))?,
+            Ok(Err(code)) => worst = code,
+            Err(error) => worst = console::report(&error, 1),
+        }
+    }
+    Ok(worst)
+}
+
+/// Starts a container. True if it was not running before; a code if it failed and has said why.
+fn start_one(
+    record: &Record,
+    global: &Global,
+    mechanisms: Mechanisms,
+    attached: Option<UnixStream>,
+) -> Result<Result<bool, u8>> {
+    let root = global.data_directory()?;
+    let directory = record.directory(&root);
+    if Held::of(&directory)?.is_none() {
+        return match directory.exists() {
+            true if attached.is_some() => Err(words::already_running(&record.name)),
+            true => Ok(Ok(false)),
+            false => Err(words::no_such_container(&record.name, Vec::new())),
+        };
+    }
+    let code = shim::in_background(attached, 1, |teller| {
+        labbox::enter_unless_root(global.rootless, false)?;
+        let store = Store::open(root);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(held) = Held::of(&directory)? {
+                return shim::keep(held, record, &store, mechanisms, teller);
+            }
+            // Somebody has just started it, or only looks at it.
+            if Instant::now() > deadline || !directory.exists() {
+                return Err(words::already_running(&record.name));
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    })?;
+    Ok(if code == 0 { Ok(true) } else { Err(code) })
+}
