@@ -1,4 +1,5 @@
-//! Images made by the tests, byte for byte as somebody else's tool might: blobs, manifest, index.
+//! Images made by the tests, byte for byte as somebody else's tool might: blobs, manifest, index (image-spec, "Image
+//! Layout"). A store that reads such a layout runs them, whoever wrote it.
 
 use std::fs;
 use std::io::Write;
@@ -9,17 +10,22 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
 
-/// One layer's archive.
-pub(crate) struct Layer(Builder<Vec<u8>>);
+/// One layer's archive: a chain of entries, in the order in which they are unpacked.
+pub struct Layer(Builder<Vec<u8>>);
 
 /// What an entry says about itself, but for its name and content.
 #[derive(Clone)]
-pub(crate) struct About<'a> {
-    pub(crate) mode: u32,
-    pub(crate) owner: (u64, u64),
-    pub(crate) mtime: &'a str,
-    pub(crate) xattrs: &'a [(&'a str, &'a [u8])],
-    pub(crate) device: (u32, u32),
+pub struct About<'a> {
+    /// Its permissions.
+    pub mode: u32,
+    /// User and group.
+    pub owner: (u64, u64),
+    /// Seconds since 1970, with or without a fraction.
+    pub mtime: &'a str,
+    /// Extended attributes.
+    pub xattrs: &'a [(&'a str, &'a [u8])],
+    /// Major and minor number of a device.
+    pub device: (u32, u32),
 }
 
 impl Default for About<'_> {
@@ -29,13 +35,25 @@ impl Default for About<'_> {
     }
 }
 
+impl Default for Layer {
+    fn default() -> Layer {
+        Layer::new()
+    }
+}
+
 impl Layer {
-    pub(crate) fn new() -> Layer {
+    /// One without an entry.
+    pub fn new() -> Layer {
         Layer(Builder::new(Vec::new()))
     }
 
+    /// Its bytes.
+    pub fn archive(self) -> Vec<u8> {
+        self.0.into_inner().expect("memory takes what is written to it")
+    }
+
     /// Any entry: a name, where it leads if it is a link, what is in it.
-    pub(crate) fn entry(
+    pub fn entry(
         mut self,
         kind: EntryType,
         name: impl AsRef<[u8]>,
@@ -78,25 +96,30 @@ impl Layer {
         self
     }
 
-    pub(crate) fn file(self, name: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> Layer {
+    /// A regular file.
+    pub fn file(self, name: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> Layer {
         self.entry(EntryType::Regular, name, "", content.as_ref(), &About::default())
     }
 
-    pub(crate) fn directory(self, name: &str) -> Layer {
+    /// A directory.
+    pub fn directory(self, name: &str) -> Layer {
         let about = About { mode: 0o755, ..About::default() };
         self.entry(EntryType::Directory, format!("{name}/"), "", b"", &about)
     }
 
-    pub(crate) fn link(self, name: &str, target: &str) -> Layer {
+    /// A symbolic link.
+    pub fn link(self, name: &str, target: &str) -> Layer {
         let about = About { mode: 0o777, ..About::default() };
         self.entry(EntryType::Symlink, name, target, b"", &about)
     }
 
-    pub(crate) fn hard(self, name: &str, target: &str) -> Layer {
+    /// Another name of a file.
+    pub fn hard(self, name: &str, target: &str) -> Layer {
         self.entry(EntryType::Link, name, target, b"", &About::default())
     }
 
-    pub(crate) fn program(self, name: &str, content: &[u8]) -> Layer {
+    /// A file that can be executed.
+    pub fn program(self, name: &str, content: &[u8]) -> Layer {
         self.entry(
             EntryType::Regular,
             name,
@@ -107,14 +130,15 @@ impl Layer {
     }
 
     /// What a container needs: a program that does nothing but what it is told, and mount points.
-    pub(crate) fn with_probe(self) -> Layer {
+    pub fn with_probe(self) -> Layer {
         let layer = self.program("probe", probe::PROGRAM);
         ["proc", "sys", "dev"].into_iter().fold(layer, Layer::directory)
     }
 }
 
-/// Puts an image of these layers into a store, where nothing need be yet. Every other one is compressed.
-pub(crate) fn put(root: &Path, name: &str, layers: Vec<Layer>) -> Vec<String> {
+/// Puts an image of these layers, the lowest first, under this name into a store, where nothing need be yet: into `images`
+/// below its root. Every other layer is compressed. Returns the digests of the blobs, without `sha256:`.
+pub fn put(root: &Path, name: &str, layers: Vec<Layer>) -> Vec<String> {
     let blobs = root.join("images/blobs/sha256");
     fs::create_dir_all(&blobs).unwrap();
     let blob = |kind: &str, content: &[u8]| -> Value {
@@ -125,7 +149,7 @@ pub(crate) fn put(root: &Path, name: &str, layers: Vec<Layer>) -> Vec<String> {
     };
     let (mut descriptors, mut diff_ids) = (Vec::new(), Vec::new());
     for (number, layer) in layers.into_iter().enumerate() {
-        let archive = layer.0.into_inner().unwrap();
+        let archive = layer.archive();
         diff_ids.push(format!("sha256:{}", sha256(&archive)));
         if number % 2 == 0 {
             descriptors.push(blob("layer.v1.tar", &archive));
