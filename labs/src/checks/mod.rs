@@ -7,14 +7,18 @@ mod exit;
 mod group;
 mod ipc_network;
 mod join;
+mod layered;
 mod memory;
 mod mount;
 mod pid;
 mod processor;
 mod root;
+mod state;
 pub(crate) mod subject;
 mod teardown;
 mod terminal;
+mod tree;
+mod union;
 mod uts;
 
 use crate::grade::Verdict;
@@ -25,7 +29,7 @@ pub(crate) type Found = Result<Verdict, Verdict>;
 
 type Check = fn(&Subject) -> Found;
 
-const CHECKS: [(&str, &str, Check); 30] = [
+const CHECKS: [(&str, &str, Check); 32] = [
     ("01.1", "namespace", uts::namespace),
     ("01.1", "name", uts::name),
     ("01.2", "namespace", pid::namespace),
@@ -56,6 +60,8 @@ const CHECKS: [(&str, &str, Check); 30] = [
     ("02.6", "kill", teardown::kill),
     ("02.6", "remove", teardown::remove),
     ("02.6", "abandoned", teardown::abandoned),
+    ("03.1", "layers", union::layers),
+    ("03.1", "own", union::own),
 ];
 
 /// The check of this task and name.
