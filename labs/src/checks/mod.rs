@@ -8,6 +8,7 @@ mod group;
 mod ipc_network;
 mod join;
 mod layered;
+mod marks;
 mod memory;
 mod mount;
 mod pid;
@@ -29,7 +30,7 @@ pub(crate) type Found = Result<Verdict, Verdict>;
 
 type Check = fn(&Subject) -> Found;
 
-const CHECKS: [(&str, &str, Check); 32] = [
+const CHECKS: [(&str, &str, Check); 35] = [
     ("01.1", "namespace", uts::namespace),
     ("01.1", "name", uts::name),
     ("01.2", "namespace", pid::namespace),
@@ -62,6 +63,9 @@ const CHECKS: [(&str, &str, Check); 32] = [
     ("02.6", "abandoned", teardown::abandoned),
     ("03.1", "layers", union::layers),
     ("03.1", "own", union::own),
+    ("03.3", "gone", marks::gone),
+    ("03.3", "opaque", marks::opaque),
+    ("03.3", "hostile", marks::hostile),
 ];
 
 /// The check of this task and name.

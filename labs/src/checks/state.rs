@@ -2,8 +2,11 @@
 //! may not lie on an overlay: where the temporary directory does, as in most containers, a tmpfs of the disposable host's own
 //! covers it.
 
+use std::ffi::CStr;
+use std::fs::File;
 use std::path::Path;
 
+use kernel::xattr;
 use nix::sys::statfs::{OVERLAYFS_SUPER_MAGIC, statfs};
 use tempfile::TempDir;
 use testkit::{program, scratch};
@@ -26,6 +29,13 @@ impl State {
 
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// Whether files here keep attributes whose names begin as this one's does.
+    pub(crate) fn keeps(&self, name: &CStr) -> bool {
+        let directory = File::open(self.path()).expect("the directory is ours");
+        let kept = xattr::set(&directory, name, b"y").is_ok();
+        kept && xattr::remove(&directory, name).is_ok()
     }
 }
 

@@ -66,6 +66,21 @@ impl Subject {
         self.state.path()
     }
 
+    /// A skip, unless a layer can say that a directory is opaque where it keeps its files.
+    pub(crate) fn needs_opaque(&self) -> Result<(), Verdict> {
+        if self.state.keeps(c"trusted.overlay.opaque") || self.keeps_user_attributes() {
+            return Ok(());
+        }
+        let reason = "the file system of the temporary directory keeps no attributes";
+        let remedy = "name a directory on ext4, xfs or btrfs: TMPDIR=/var/tmp; a tmpfs keeps those of users from Linux 6.6 on";
+        Err(Verdict::skip(reason, remedy))
+    }
+
+    /// Whether they can have attributes of users.
+    pub(crate) fn keeps_user_attributes(&self) -> bool {
+        self.state.keeps(c"user.overlay.opaque")
+    }
+
     /// `BINARY run OPTIONS ROOT`, to be followed by the command.
     pub(crate) fn run(&self, options: &str) -> Program {
         self.binary(Mounts::Private).arg("run").words(options).arg(self.root.path())
