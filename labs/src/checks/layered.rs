@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use testkit::oci::{self, Layer};
 use testkit::{Program, Running, host, random_token};
 
@@ -16,7 +18,7 @@ const MOUNT: &str = "overlay is told of each layer by `lowerdir+`, the uppermost
 
 /// A container that sleeps.
 pub(crate) struct Layered {
-    _running: Running,
+    running: Running,
     pid: i32,
     /// What overlay writes to.
     pub(crate) upper: Option<PathBuf>,
@@ -54,7 +56,7 @@ impl Subject {
             return Err(Verdict::fail("its root is no overlay", &evidence, MOUNT));
         };
         let (upper, lower) = directories(&root.super_options);
-        let layered = Layered { _running: running, pid, upper, lower };
+        let layered = Layered { running, pid, upper, lower };
         let hidden = layered.directories().find(|directory| !directory.is_dir());
         match hidden {
             Some(hidden) => Err(not_found(hidden, self.state())),
@@ -67,6 +69,13 @@ impl Layered {
     /// A path as the container sees it.
     pub(crate) fn seen(&self, path: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root", self.pid)).join(path)
+    }
+
+    /// Ends its command, and it.
+    pub(crate) fn end(self) {
+        // It may have ended by itself.
+        let _ = kill(Pid::from_raw(self.pid), Signal::SIGKILL);
+        self.running.wait();
     }
 
     /// All that its root is made of, the uppermost first.

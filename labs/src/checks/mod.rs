@@ -2,6 +2,7 @@
 //! words of /proc/PID/cmdline, and asks the kernel about it; nothing that the binary says of itself counts.
 
 mod commands;
+mod committed;
 mod countable;
 mod exit;
 mod group;
@@ -30,7 +31,7 @@ pub(crate) type Found = Result<Verdict, Verdict>;
 
 type Check = fn(&Subject) -> Found;
 
-const CHECKS: [(&str, &str, Check); 35] = [
+const CHECKS: [(&str, &str, Check); 38] = [
     ("01.1", "namespace", uts::namespace),
     ("01.1", "name", uts::name),
     ("01.2", "namespace", pid::namespace),
@@ -63,6 +64,9 @@ const CHECKS: [(&str, &str, Check); 35] = [
     ("02.6", "abandoned", teardown::abandoned),
     ("03.1", "layers", union::layers),
     ("03.1", "own", union::own),
+    ("03.2", "layer", committed::layer),
+    ("03.2", "gone", committed::gone),
+    ("03.2", "anew", committed::anew),
     ("03.3", "gone", marks::gone),
     ("03.3", "opaque", marks::opaque),
     ("03.3", "hostile", marks::hostile),

@@ -2,13 +2,17 @@
 //! Layout"). A store that reads such a layout runs them, whoever wrote it.
 
 use std::fs;
-use std::io::Write;
-use std::path::Path;
+use std::io::{Read, Write};
+use std::path::{Component, Path, PathBuf};
 
+use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
+
+/// Where the index has an image's name.
+const NAME: &str = "org.opencontainers.image.ref.name";
 
 /// One layer's archive: a chain of entries, in the order in which they are unpacked.
 pub struct Layer(Builder<Vec<u8>>);
@@ -175,7 +179,7 @@ pub fn put(root: &Path, name: &str, layers: Vec<Layer>) -> Vec<String> {
         "config": config, "layers": descriptors,
     });
     let mut manifest = blob("manifest.v1+json", manifest.to_string().as_bytes());
-    manifest["annotations"] = json!({"org.opencontainers.image.ref.name": name});
+    manifest["annotations"] = json!({NAME: name});
     fs::write(root.join("images/oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
     let index = root.join("images/index.json");
     let mut known: Value = match fs::read(&index) {
@@ -187,6 +191,56 @@ pub fn put(root: &Path, name: &str, layers: Vec<Layer>) -> Vec<String> {
     descriptors.iter().map(|blob| blob["digest"].as_str().unwrap()[7..].to_owned()).collect()
 }
 
+/// What the layers of an image in a store have in their archives: the names of the entries, the lowest layer first. None if
+/// there is no such image, or it cannot be read.
+pub fn names(root: &Path, image: &str) -> Option<Vec<Vec<String>>> {
+    let read = |blob: &Value| {
+        let digest = blob["digest"].as_str()?.strip_prefix("sha256:")?;
+        fs::read(root.join("images/blobs/sha256").join(digest)).ok()
+    };
+    let json = |bytes: Vec<u8>| serde_json::from_slice::<Value>(&bytes).ok();
+    let index = json(fs::read(root.join("images/index.json")).ok()?)?;
+    let is_it = |known: &&Value| known["annotations"][NAME] == image;
+    let manifest = json(read(index["manifests"].as_array()?.iter().find(is_it)?)?)?;
+    manifest["layers"].as_array()?.iter().map(|layer| names_in(&read(layer)?)).collect()
+}
+
+fn names_in(blob: &[u8]) -> Option<Vec<String>> {
+    let is_gzip = blob.starts_with(&[0x1f, 0x8b]);
+    let archive: &mut dyn Read =
+        if is_gzip { &mut MultiGzDecoder::new(blob) } else { &mut { blob } };
+    let mut archive = tar::Archive::new(archive);
+    let name = |entry: std::io::Result<tar::Entry<_>>| {
+        let path = entry.ok()?.path().ok()?.into_owned();
+        // Without `./` in front and a slash at the end, which not every tool writes.
+        let parts = path.components().filter(|part| *part != Component::CurDir);
+        Some(parts.collect::<PathBuf>().display().to_string())
+    };
+    archive.entries().ok()?.map(name).collect()
+}
+
 fn sha256(content: &[u8]) -> String {
     Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch;
+
+    #[test]
+    fn an_image_is_read_as_it_was_put() {
+        let root = scratch();
+        let layers =
+            || vec![Layer::new().directory("d").file("d/f", "1"), Layer::new().file(".wh.d", "")];
+        put(root.path(), "one", vec![Layer::new()]);
+        assert_eq!(put(root.path(), "two", layers()).len(), 2);
+        let expected = [&["d", "d/f"][..], &[".wh.d"]]
+            .map(|names| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(names(root.path(), "two").unwrap(), expected);
+        assert_eq!(names(root.path(), "one").unwrap(), [[""; 0]]);
+        assert!(
+            names(root.path(), "three").is_none() && names(Path::new("/nowhere"), "one").is_none()
+        );
+    }
 }
