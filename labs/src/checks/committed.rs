@@ -69,7 +69,6 @@ pub(crate) fn gone(subject: &Subject) -> Found {
 }
 
 pub(crate) fn anew(subject: &Subject) -> Found {
-    subject.needs_opaque()?;
     let made = committed(subject)?;
     let evidence =
         format!("{}; its last layer's archive has {:?}", told(&made.upper.join("d")), made.new);
@@ -84,6 +83,7 @@ pub(crate) fn anew(subject: &Subject) -> Found {
 
 /// Lets a container of one layer change this and that, and commits it.
 fn committed(subject: &Subject) -> Result<Committed, Verdict> {
+    subject.needs_opaque()?;
     let below = subject.base().directory("d").file("d/old", "below");
     let below = below.file("kept", "below").file("changed", "below").file("secret", "below");
     let image = subject.image(vec![below]);

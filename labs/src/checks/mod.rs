@@ -3,6 +3,7 @@
 
 mod commands;
 mod committed;
+mod copying;
 mod countable;
 mod exit;
 mod group;
@@ -31,7 +32,7 @@ pub(crate) type Found = Result<Verdict, Verdict>;
 
 type Check = fn(&Subject) -> Found;
 
-const CHECKS: [(&str, &str, Check); 38] = [
+const CHECKS: [(&str, &str, Check); 39] = [
     ("01.1", "namespace", uts::namespace),
     ("01.1", "name", uts::name),
     ("01.2", "namespace", pid::namespace),
@@ -70,6 +71,7 @@ const CHECKS: [(&str, &str, Check); 38] = [
     ("03.3", "gone", marks::gone),
     ("03.3", "opaque", marks::opaque),
     ("03.3", "hostile", marks::hostile),
+    ("03.6", "copy", copying::copy),
 ];
 
 /// The check of this task and name.

@@ -9,7 +9,8 @@ use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tar::{Builder, EntryType, Header};
+pub use tar::EntryType;
+use tar::{Builder, Header};
 
 /// Where the index has an image's name.
 const NAME: &str = "org.opencontainers.image.ref.name";
