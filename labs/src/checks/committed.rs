@@ -70,8 +70,12 @@ pub(crate) fn gone(subject: &Subject) -> Found {
 
 pub(crate) fn anew(subject: &Subject) -> Found {
     let made = committed(subject)?;
-    let evidence =
-        format!("{}; its last layer's archive has {:?}", told(&made.upper.join("d")), made.new);
+    let directory = told(&made.upper.join("d"));
+    let evidence = format!("{directory}; its last layer's archive has {:?}", made.new);
+    if !directory.contains("overlay.opaque") {
+        let help = "the kernel sets it, in the directory that was given as upperdir";
+        return Ok(Verdict::fail("the directory made anew is not opaque", &evidence, help));
+    }
     let marks = [".wh.d", "d/.wh..wh..opq", "d/.wh.old"];
     if !made.new.iter().any(|name| marks.contains(&&name[..])) {
         let help = "a directory with the attribute overlay.opaque = y has an empty file .wh..wh..opq in the archive; without \
