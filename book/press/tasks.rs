@@ -7,11 +7,8 @@ use serde_json::Value;
 /// `{{#tasks 01}}`: a list of them.
 pub(crate) fn list(tree: &Tree, chapter: &str) -> Result<String> {
     let mut list = String::new();
-    for number in 1.. {
-        let file = format!("labs/{chapter}/{number}.json");
-        if !tree.has(&file) {
-            break;
-        }
+    let files = tree.files(&format!("labs/{chapter}"), ".json")?;
+    for file in files.into_iter().filter(|file| !file.ends_with("/chapter.json")) {
         let task: Value = serde_json::from_str(&tree.read(&file)?)?;
         list.push_str(&told(&task).with_context(|| file)?);
     }

@@ -22,7 +22,7 @@ pub(crate) struct Chapter {
     pub(crate) binary: String,
     /// What runs it: `cargo ch1`.
     pub(crate) alias: String,
-    /// From `1.json`, `2.json`, …
+    /// From `1.json`, `2.json`, … A number may be missing: its task comes with a later part of the chapter.
     #[serde(skip)]
     pub(crate) tasks: Vec<Task>,
 }
@@ -79,6 +79,9 @@ pub(crate) struct Mutant {
     pub(crate) name: String,
     pub(crate) edits: Vec<Edit>,
     pub(crate) helps: String,
+    /// As for a check: what fails for it, too.
+    #[serde(default)]
+    pub(crate) carries: Vec<String>,
 }
 
 impl Chapter {
@@ -94,21 +97,20 @@ impl Chapter {
             ));
         }
         let mut chapter: Chapter = read(&directory.join("chapter.json"))?;
-        for task in 1.. {
-            let file = directory.join(format!("{task}.json"));
-            if !file.exists() {
-                break;
-            }
-            chapter.tasks.push(read(&file)?);
+        let file = |task: usize| directory.join(format!("{task}.json"));
+        let names = names(&directory)?;
+        let mut numbers: Vec<usize> =
+            names.iter().filter_map(|name| name.strip_suffix(".json")?.parse().ok()).collect();
+        numbers.sort_unstable();
+        for number in numbers {
+            chapter.tasks.push(read(&file(number))?);
         }
         Ok(chapter)
     }
 
     /// Every chapter that has labs.
     pub(crate) fn all() -> Result<Vec<Chapter>> {
-        let entries = fs::read_dir(directory()).context("cannot list the labs")?;
-        let mut numbers: Vec<String> =
-            entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        let mut numbers = names(&directory())?;
         numbers.retain(|name| Id::parse(name).is_some());
         numbers.sort();
         numbers.iter().map(|number| Chapter::load(number)).collect()
@@ -117,6 +119,13 @@ impl Chapter {
     /// Each check with its task.
     pub(crate) fn checks(&self) -> impl Iterator<Item = (&Task, &Check)> {
         self.tasks.iter().flat_map(|task| task.checks.iter().map(move |check| (task, check)))
+    }
+}
+
+impl Task {
+    /// 2 for `01.2`.
+    pub(crate) fn number(&self) -> Option<usize> {
+        Id::parse(&self.id)?.task
     }
 }
 
@@ -150,6 +159,12 @@ fn directory() -> PathBuf {
     crate::tree().join("labs")
 }
 
+fn names(directory: &Path) -> Result<Vec<String>> {
+    let entries = fs::read_dir(directory);
+    let entries = entries.with_context(|| format!("cannot list {}", directory.display()))?;
+    Ok(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect())
+}
+
 fn read<T: DeserializeOwned>(file: &Path) -> Result<T> {
     let text =
         fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -176,8 +191,13 @@ mod tests {
             return;
         }
         for chapter in Chapter::all().unwrap() {
-            for (index, task) in chapter.tasks.iter().enumerate() {
-                assert_eq!(task.id, format!("{}.{}", chapter.number, index + 1));
+            for task in &chapter.tasks {
+                let Id { chapter: of, task: number } = Id::parse(&task.id).unwrap();
+                let file = directory().join(&of).join(format!("{}.json", number.unwrap()));
+                assert_eq!(
+                    (read::<Task>(&file).unwrap().id, &of),
+                    (task.id.clone(), &chapter.number)
+                );
             }
             for (task, check) in chapter.checks() {
                 let name = format!("{} {}", task.id, check.name);

@@ -144,11 +144,11 @@ fn wanted(what: &str) -> Result<(Chapter, Vec<usize>)> {
     let all = 0..chapter.tasks.len();
     let tasks: Vec<usize> = match id.task {
         None => all.collect(),
-        Some(task) => all.filter(|index| index + 1 == task).collect(),
+        number => all.filter(|&index| chapter.tasks[index].number() == number).collect(),
     };
     if tasks.is_empty() {
-        let last = chapter.tasks.len();
-        return Err(anyhow!("chapter {} has the tasks 1 to {last}", chapter.number));
+        let ids: Vec<&str> = chapter.tasks.iter().map(|task| &task.id[..]).collect();
+        return Err(anyhow!("chapter {} has the tasks {}", chapter.number, ids.join(", ")));
     }
     Ok((chapter, tasks))
 }

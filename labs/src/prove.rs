@@ -30,6 +30,7 @@ verb=$1; shift
 while :; do
     case $1 in
     -h | -m | --name | --pid | --memory-swap | --cpus | --cpuset-cpus | --pids-limit | --device-*) shift 2 ;;
+    --storage-driver) shift 2 ;;
     -*) shift ;;
     *) break ;;
     esac
@@ -170,7 +171,7 @@ fn variants(chapter: &Chapter) -> Result<Vec<Variant>> {
             name: match done {
                 0 => "the skeleton".into(),
                 _ if done == chapter.tasks.len() => "the solution".into(),
-                _ => format!("tasks 1 to {done}"),
+                _ => format!("tasks up to {}", chapter.tasks[done - 1].id),
             },
             files: copy::with_holes(chapter, |task, _| open(task))?,
             fails: chapter
@@ -202,7 +203,7 @@ fn variants(chapter: &Chapter) -> Result<Vec<Variant>> {
                 name: format!("{name}: {}", mutant.name),
                 files,
                 fails: BTreeSet::from([name.clone()]),
-                carried: Vec::new(),
+                carried: mutant.carries.clone(),
                 helps: Some(mutant.helps.clone()),
             });
         }

@@ -142,7 +142,7 @@ pub(crate) fn shown(
 }
 
 /// SHA-256 in hexadecimal: two results are about the same binary if and only if it is equal.
-fn digest(binary: &Path) -> Result<String> {
+pub(crate) fn digest(binary: &Path) -> Result<String> {
     let bytes =
         std::fs::read(binary).with_context(|| format!("cannot read {}", binary.display()))?;
     Ok(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())

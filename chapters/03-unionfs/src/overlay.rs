@@ -129,10 +129,11 @@ impl Overlay {
         let mut names = PathNames::default();
         let lower: Vec<CString> = self.lower.iter().map(|layer| names.short(layer)).collect();
         let (upper, work) = (names.short(&self.upper()), names.short(&self.work()));
+        // LAB 03.1 layers: `lowerdir+` for each layer, the uppermost first
         let mut settings: Vec<Setting> =
             lower.iter().map(|layer| Setting::Text(c"lowerdir+", layer)).collect();
-        settings.push(Setting::Text(c"upperdir", &upper));
-        settings.push(Setting::Text(c"workdir", &work));
+        // LAB 03.1 own: where it is written to, and where overlay may prepare that
+        settings.extend([Setting::Text(c"upperdir", &upper), Setting::Text(c"workdir", &work)]);
         let options =
             OPTIONS.map(|(name, value)| (mount::option(name.into()), mount::option(value.into())));
         settings.extend(options.iter().map(|(name, value)| Setting::Text(name, value)));

@@ -226,6 +226,7 @@ impl Layer {
         if place.union.find_below(name)?.is_none() {
             return Ok(());
         }
+        // LAB 03.3 gone: a whiteout, unless this layer has something of that name
         match self.look(place, name)? {
             Some(stat) if is_directory(&stat) => {
                 alone::make(place.enter(name)?.directory(), self.spelling)
@@ -236,6 +237,7 @@ impl Layer {
     }
 
     fn hide_all(&mut self, place: &Place) -> Result<()> {
+        // LAB 03.3 opaque: nothing of the layers below shows in it, and all that this layer has in it stays
         if !place.path.as_os_str().is_empty() {
             return alone::make(place.directory(), self.spelling);
         }

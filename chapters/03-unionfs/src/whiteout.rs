@@ -76,6 +76,7 @@ pub fn mark(name: &OsStr) -> Result<Option<Mark<'_>>> {
         return Ok(Some(Mark::AllGone));
     }
     // `.wh.` hides nothing, `.wh..` would hide the directory itself, and `.wh..wh.` is reserved.
+    // LAB 03.3 hostile: refuse what can be no name
     if matches!(hidden, b"" | b"." | b"..") || hidden.starts_with(PREFIX) {
         let failure = Failure::new(format!("{name:?} is no whiteout that image-spec knows"));
         return Err(failure.remedy("whoever made this layer has to make it anew").into());

@@ -2,19 +2,26 @@
 //! words of /proc/PID/cmdline, and asks the kernel about it; nothing that the binary says of itself counts.
 
 mod commands;
+mod committed;
+mod copying;
 mod countable;
 mod exit;
 mod group;
 mod ipc_network;
 mod join;
+mod layered;
+mod marks;
 mod memory;
 mod mount;
 mod pid;
 mod processor;
 mod root;
+mod state;
 pub(crate) mod subject;
 mod teardown;
 mod terminal;
+mod tree;
+mod union;
 mod uts;
 
 use crate::grade::Verdict;
@@ -25,7 +32,7 @@ pub(crate) type Found = Result<Verdict, Verdict>;
 
 type Check = fn(&Subject) -> Found;
 
-const CHECKS: [(&str, &str, Check); 30] = [
+const CHECKS: [(&str, &str, Check); 39] = [
     ("01.1", "namespace", uts::namespace),
     ("01.1", "name", uts::name),
     ("01.2", "namespace", pid::namespace),
@@ -56,6 +63,15 @@ const CHECKS: [(&str, &str, Check); 30] = [
     ("02.6", "kill", teardown::kill),
     ("02.6", "remove", teardown::remove),
     ("02.6", "abandoned", teardown::abandoned),
+    ("03.1", "layers", union::layers),
+    ("03.1", "own", union::own),
+    ("03.2", "layer", committed::layer),
+    ("03.2", "gone", committed::gone),
+    ("03.2", "anew", committed::anew),
+    ("03.3", "gone", marks::gone),
+    ("03.3", "opaque", marks::opaque),
+    ("03.3", "hostile", marks::hostile),
+    ("03.6", "copy", copying::copy),
 ];
 
 /// The check of this task and name.

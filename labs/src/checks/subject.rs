@@ -5,9 +5,9 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tempfile::TempDir;
 use testkit::{Output, Program, RootDir, Running, Terminal, host};
 
+use super::state::State;
 use crate::grade::Verdict;
 
 /// For one command to end, or to appear.
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// A binary under test.
 pub(crate) struct Subject {
     binary: PathBuf,
-    state: TempDir,
+    state: State,
     pub(crate) root: RootDir,
     pub(crate) token: String,
     names: Cell<u32>,
@@ -46,13 +46,7 @@ impl Subject {
         // The same path means it on the host and in the root: see `path_anywhere`.
         let path = root.at(&format!("/probe-{token}")).display().to_string();
         let root = root.program(&path, probe::PROGRAM);
-        Subject {
-            binary: binary.into(),
-            state: testkit::scratch(),
-            root,
-            token,
-            names: Cell::new(0),
-        }
+        Subject { binary: binary.into(), state: State::new(), root, token, names: Cell::new(0) }
     }
 
     /// `BINARY …`, in a mount namespace that ends with it: a root that it changes by mistake is not ours.
@@ -62,7 +56,29 @@ impl Subject {
 
     /// `BINARY …` where we are: to be put into something else.
     pub(crate) fn plain(&self) -> Program {
-        testkit::program(&self.binary).state(self.state.path()).patience(PATIENCE)
+        let plain = testkit::program(&self.binary).state(self.state()).patience(PATIENCE);
+        // A preference of the caller's is no fault of the solution.
+        plain.env_remove("MINIDOCK_STORAGE_DRIVER")
+    }
+
+    /// Where it keeps its files.
+    pub(crate) fn state(&self) -> &Path {
+        self.state.path()
+    }
+
+    /// A skip, unless a layer can say that a directory is opaque where it keeps its files.
+    pub(crate) fn needs_opaque(&self) -> Result<(), Verdict> {
+        if self.state.keeps(c"trusted.overlay.opaque") || self.keeps_user_attributes() {
+            return Ok(());
+        }
+        let reason = "the file system of the temporary directory keeps no attributes";
+        let remedy = "name a directory on ext4, xfs or btrfs: TMPDIR=/var/tmp; a tmpfs keeps those of users from Linux 6.6 on";
+        Err(Verdict::skip(reason, remedy))
+    }
+
+    /// Whether they can have attributes of users.
+    pub(crate) fn keeps_user_attributes(&self) -> bool {
+        self.state.keeps(c"user.overlay.opaque")
     }
 
     /// `BINARY run OPTIONS ROOT`, to be followed by the command.
@@ -92,10 +108,11 @@ impl Subject {
         self.start(run.arg(self.command()).words("sleep 600"))
     }
 
-    /// Starts a program that leads to our command, and waits for that.
+    /// Starts a program that leads to our command, and waits for that: one more than there may be already.
     pub(crate) fn start(&self, program: Program) -> Result<(Running, i32), Verdict> {
+        let others = self.processes();
         let mut running = program.spawn();
-        match self.wait(|| running.is_running(), &[]) {
+        match self.wait(|| running.is_running(), &others) {
             Some(pid) => Ok((running, pid)),
             None if running.is_running() => {
                 Err(never("it runs, but its command has not started", "waited 15 s"))

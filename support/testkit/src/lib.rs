@@ -6,6 +6,7 @@
 mod binary;
 pub mod cgroup;
 pub mod host;
+pub mod oci;
 mod output;
 mod program;
 mod rootdir;

@@ -41,6 +41,7 @@ pub(crate) fn plan(lower: Vec<PathBuf>, copy: PathBuf, spelling: Spelling, plan:
 }
 
 /// Copies the union of these layers: what `export` writes, unpacked again.
+// LAB 03.6 copy: all that the union shows, as it shows it, complete or not there at all
 fn make(lower: &[PathBuf], to: &PathBuf, spelling: Spelling) -> Result<()> {
     let union = Directory::root(lower, spelling)?;
     let partial = to.with_extension("partial");

@@ -41,7 +41,10 @@ fn options(overlay: &Overlay, name: &mut dyn FnMut(&Path) -> CString) -> String 
     let mut name = |path: &Path| name(path).to_string_lossy().into_owned();
     let lower: Vec<String> = overlay.lower.iter().map(|layer| name(layer)).collect();
     let (upper, work) = (name(&overlay.upper()), name(&overlay.work()));
-    let mut line = format!("lowerdir={},upperdir={upper},workdir={work}", lower.join(":"));
+    // LAB 03.1 layers: all of them in one option, the uppermost first, with colons between them
+    let mut line = format!("lowerdir={}", lower.join(":"));
+    // LAB 03.1 own: where it is written to, and where overlay may prepare that
+    line += &format!(",upperdir={upper},workdir={work}");
     for (name, value) in OPTIONS {
         line += &format!(",{name}={value}");
     }

@@ -98,9 +98,11 @@ impl<W: Write> Archive<W> {
         name.push(b'/');
         let file = directory.uppermost();
         self.entry(&name, file, &directory.stat()?).with_context(shown)?;
+        // LAB 03.2 anew: if this directory hides what lies below it, say so
         if marks.map(|spelling| whiteout::is_opaque(file, spelling)).transpose()? == Some(true) {
             self.mark(&path.join(OsStr::from_bytes(whiteout::OPAQUE)))?;
         }
+        // LAB 03.2 gone: the names of this directory that are taken away, if they are to be told
         let gone = match marks {
             Some(_) => directory.gone()?,
             None => Vec::new(),

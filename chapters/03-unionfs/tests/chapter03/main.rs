@@ -10,13 +10,12 @@ mod ending;
 mod explain;
 mod images;
 mod lab_box;
-mod oci;
 mod overlay;
 mod umoci;
 
 use std::path::Path;
 
-use testkit::{Program, random_token};
+use testkit::{Program, oci, random_token};
 
 /// `minidock-03 WORDS…` with its files in this place.
 fn minidock(root: &Path, words: &str) -> Program {

@@ -1,25 +1,36 @@
-//! Images made by the tests, byte for byte as somebody else's tool might: blobs, manifest, index.
+//! Images made by the tests, byte for byte as somebody else's tool might: blobs, manifest, index (image-spec, "Image
+//! Layout"). A store that reads such a layout runs them, whoever wrote it.
 
 use std::fs;
-use std::io::Write;
-use std::path::Path;
+use std::io::{Read, Write};
+use std::path::{Component, Path, PathBuf};
 
+use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tar::{Builder, EntryType, Header};
+pub use tar::EntryType;
+use tar::{Builder, Header};
 
-/// One layer's archive.
-pub(crate) struct Layer(Builder<Vec<u8>>);
+/// Where the index has an image's name.
+const NAME: &str = "org.opencontainers.image.ref.name";
+
+/// One layer's archive: a chain of entries, in the order in which they are unpacked.
+pub struct Layer(Builder<Vec<u8>>);
 
 /// What an entry says about itself, but for its name and content.
 #[derive(Clone)]
-pub(crate) struct About<'a> {
-    pub(crate) mode: u32,
-    pub(crate) owner: (u64, u64),
-    pub(crate) mtime: &'a str,
-    pub(crate) xattrs: &'a [(&'a str, &'a [u8])],
-    pub(crate) device: (u32, u32),
+pub struct About<'a> {
+    /// Its permissions.
+    pub mode: u32,
+    /// User and group.
+    pub owner: (u64, u64),
+    /// Seconds since 1970, with or without a fraction.
+    pub mtime: &'a str,
+    /// Extended attributes.
+    pub xattrs: &'a [(&'a str, &'a [u8])],
+    /// Major and minor number of a device.
+    pub device: (u32, u32),
 }
 
 impl Default for About<'_> {
@@ -29,13 +40,25 @@ impl Default for About<'_> {
     }
 }
 
+impl Default for Layer {
+    fn default() -> Layer {
+        Layer::new()
+    }
+}
+
 impl Layer {
-    pub(crate) fn new() -> Layer {
+    /// One without an entry.
+    pub fn new() -> Layer {
         Layer(Builder::new(Vec::new()))
     }
 
+    /// Its bytes.
+    pub fn archive(self) -> Vec<u8> {
+        self.0.into_inner().expect("memory takes what is written to it")
+    }
+
     /// Any entry: a name, where it leads if it is a link, what is in it.
-    pub(crate) fn entry(
+    pub fn entry(
         mut self,
         kind: EntryType,
         name: impl AsRef<[u8]>,
@@ -78,25 +101,30 @@ impl Layer {
         self
     }
 
-    pub(crate) fn file(self, name: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> Layer {
+    /// A regular file.
+    pub fn file(self, name: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> Layer {
         self.entry(EntryType::Regular, name, "", content.as_ref(), &About::default())
     }
 
-    pub(crate) fn directory(self, name: &str) -> Layer {
+    /// A directory.
+    pub fn directory(self, name: &str) -> Layer {
         let about = About { mode: 0o755, ..About::default() };
         self.entry(EntryType::Directory, format!("{name}/"), "", b"", &about)
     }
 
-    pub(crate) fn link(self, name: &str, target: &str) -> Layer {
+    /// A symbolic link.
+    pub fn link(self, name: &str, target: &str) -> Layer {
         let about = About { mode: 0o777, ..About::default() };
         self.entry(EntryType::Symlink, name, target, b"", &about)
     }
 
-    pub(crate) fn hard(self, name: &str, target: &str) -> Layer {
+    /// Another name of a file.
+    pub fn hard(self, name: &str, target: &str) -> Layer {
         self.entry(EntryType::Link, name, target, b"", &About::default())
     }
 
-    pub(crate) fn program(self, name: &str, content: &[u8]) -> Layer {
+    /// A file that can be executed.
+    pub fn program(self, name: &str, content: &[u8]) -> Layer {
         self.entry(
             EntryType::Regular,
             name,
@@ -107,14 +135,15 @@ impl Layer {
     }
 
     /// What a container needs: a program that does nothing but what it is told, and mount points.
-    pub(crate) fn with_probe(self) -> Layer {
+    pub fn with_probe(self) -> Layer {
         let layer = self.program("probe", probe::PROGRAM);
         ["proc", "sys", "dev"].into_iter().fold(layer, Layer::directory)
     }
 }
 
-/// Puts an image of these layers into a store, where nothing need be yet. Every other one is compressed.
-pub(crate) fn put(root: &Path, name: &str, layers: Vec<Layer>) -> Vec<String> {
+/// Puts an image of these layers, the lowest first, under this name into a store, where nothing need be yet: into `images`
+/// below its root. Every other layer is compressed. Returns the digests of the blobs, without `sha256:`.
+pub fn put(root: &Path, name: &str, layers: Vec<Layer>) -> Vec<String> {
     let blobs = root.join("images/blobs/sha256");
     fs::create_dir_all(&blobs).unwrap();
     let blob = |kind: &str, content: &[u8]| -> Value {
@@ -125,7 +154,7 @@ pub(crate) fn put(root: &Path, name: &str, layers: Vec<Layer>) -> Vec<String> {
     };
     let (mut descriptors, mut diff_ids) = (Vec::new(), Vec::new());
     for (number, layer) in layers.into_iter().enumerate() {
-        let archive = layer.0.into_inner().unwrap();
+        let archive = layer.archive();
         diff_ids.push(format!("sha256:{}", sha256(&archive)));
         if number % 2 == 0 {
             descriptors.push(blob("layer.v1.tar", &archive));
@@ -151,7 +180,7 @@ pub(crate) fn put(root: &Path, name: &str, layers: Vec<Layer>) -> Vec<String> {
         "config": config, "layers": descriptors,
     });
     let mut manifest = blob("manifest.v1+json", manifest.to_string().as_bytes());
-    manifest["annotations"] = json!({"org.opencontainers.image.ref.name": name});
+    manifest["annotations"] = json!({NAME: name});
     fs::write(root.join("images/oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
     let index = root.join("images/index.json");
     let mut known: Value = match fs::read(&index) {
@@ -163,6 +192,56 @@ pub(crate) fn put(root: &Path, name: &str, layers: Vec<Layer>) -> Vec<String> {
     descriptors.iter().map(|blob| blob["digest"].as_str().unwrap()[7..].to_owned()).collect()
 }
 
+/// What the layers of an image in a store have in their archives: the names of the entries, the lowest layer first. None if
+/// there is no such image, or it cannot be read.
+pub fn names(root: &Path, image: &str) -> Option<Vec<Vec<String>>> {
+    let read = |blob: &Value| {
+        let digest = blob["digest"].as_str()?.strip_prefix("sha256:")?;
+        fs::read(root.join("images/blobs/sha256").join(digest)).ok()
+    };
+    let json = |bytes: Vec<u8>| serde_json::from_slice::<Value>(&bytes).ok();
+    let index = json(fs::read(root.join("images/index.json")).ok()?)?;
+    let is_it = |known: &&Value| known["annotations"][NAME] == image;
+    let manifest = json(read(index["manifests"].as_array()?.iter().find(is_it)?)?)?;
+    manifest["layers"].as_array()?.iter().map(|layer| names_in(&read(layer)?)).collect()
+}
+
+fn names_in(blob: &[u8]) -> Option<Vec<String>> {
+    let is_gzip = blob.starts_with(&[0x1f, 0x8b]);
+    let archive: &mut dyn Read =
+        if is_gzip { &mut MultiGzDecoder::new(blob) } else { &mut { blob } };
+    let mut archive = tar::Archive::new(archive);
+    let name = |entry: std::io::Result<tar::Entry<_>>| {
+        let path = entry.ok()?.path().ok()?.into_owned();
+        // Without `./` in front and a slash at the end, which not every tool writes.
+        let parts = path.components().filter(|part| *part != Component::CurDir);
+        Some(parts.collect::<PathBuf>().display().to_string())
+    };
+    archive.entries().ok()?.map(name).collect()
+}
+
 fn sha256(content: &[u8]) -> String {
     Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch;
+
+    #[test]
+    fn an_image_is_read_as_it_was_put() {
+        let root = scratch();
+        let layers =
+            || vec![Layer::new().directory("d").file("d/f", "1"), Layer::new().file(".wh.d", "")];
+        put(root.path(), "one", vec![Layer::new()]);
+        assert_eq!(put(root.path(), "two", layers()).len(), 2);
+        let expected = [&["d", "d/f"][..], &[".wh.d"]]
+            .map(|names| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(names(root.path(), "two").unwrap(), expected);
+        assert_eq!(names(root.path(), "one").unwrap(), [[""; 0]]);
+        assert!(
+            names(root.path(), "three").is_none() && names(Path::new("/nowhere"), "one").is_none()
+        );
+    }
 }
