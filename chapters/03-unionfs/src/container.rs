@@ -14,7 +14,7 @@
 //! without a lock and without state.json was killed together with its command line.
 
 use crate::engine::settings::Settings;
-use crate::engine::{container_names, files, remove, scratch};
+use crate::engine::{container_names, files, live, remove, scratch};
 use crate::whiteout::Spelling;
 use anyhow::{Context, Result};
 use kernel::Errno;
@@ -157,6 +157,7 @@ impl Held {
         if let Some(record) = record.filter(|record| record.name != record.id) {
             container_names::free(root, record)?;
         }
+        live::forget(root, &self.directory)?;
         drop(self.lock);
         Ok(())
     }

@@ -16,13 +16,9 @@
 //! go: few layers are removed, and many are used.
 
 use crate::engine::digest::Digest;
-use crate::engine::remove;
-use crate::engine::scratch::Scratch;
 use crate::whiteout::Spelling;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use console::failure::Failure;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// A layer that is being made, and what is left of it after a kill -9.
@@ -49,7 +45,7 @@ pub fn chain_ids<'a>(diff_ids: impl IntoIterator<Item = &'a str>) -> Vec<String>
 
 /// All layers that marks are spelled in one way in.
 pub struct Layers {
-    directory: PathBuf,
+    pub(crate) directory: PathBuf,
 }
 
 impl Layers {
@@ -94,44 +90,7 @@ impl Layers {
         chain.iter().map(directory).collect()
     }
 
-    /// How many bytes its files had in the archive, if it is there.
-    pub fn size(&self, chain: &str) -> Option<u64> {
-        fs::read_to_string(self.place(chain).join("size")).ok()?.trim().parse().ok()
-    }
-
-    /// A place to unpack a layer in: `fs` in it.
-    pub fn partial(&self) -> Result<Scratch> {
-        let partial = Scratch::make(&self.directory, PARTIAL)?;
-        let fs = partial.path().join("fs");
-        // It becomes `/` of containers: whoever they run as has to get through, whatever our umask.
-        fs::create_dir(&fs)
-            .and_then(|()| fs::set_permissions(&fs, Permissions::from_mode(0o755)))
-            .with_context(|| format!("create {}", fs.display()))?;
-        Ok(partial)
-    }
-
-    /// Gives a layer that is complete, and on the disk, its name. If somebody else was faster, that
-    /// one is as good as ours.
-    pub fn publish(&self, partial: Scratch, chain: &str) -> Result<()> {
-        if self.has(chain) {
-            return Ok(());
-        }
-        self.remove(chain)?;
-        partial.publish(&self.place(chain))
-    }
-
-    /// Takes a layer's name away before its files: a kill in between leaves no layer with holes.
-    pub(crate) fn remove(&self, chain: &str) -> Result<()> {
-        let (place, gone) = (self.place(chain), self.directory.join(format!("{GONE}{chain}")));
-        if !place.exists() {
-            return Ok(());
-        }
-        remove::tree(&gone)?;
-        fs::rename(&place, &gone).with_context(|| format!("rename {}", place.display()))?;
-        remove::tree(&gone)
-    }
-
-    fn place(&self, chain: &str) -> PathBuf {
+    pub(crate) fn place(&self, chain: &str) -> PathBuf {
         self.directory.join(chain.strip_prefix("sha256:").unwrap_or(chain))
     }
 }

@@ -18,88 +18,22 @@
 //! ends with it, and whoever looks next finds a container that is said to run and is held by nobody.
 
 use crate::container::{Held, Record, State};
+use crate::engine::background::Teller;
 use crate::engine::live::{Live, Place};
 use crate::engine::log::Log;
-use crate::engine::moment;
 use crate::engine::output::{Ends, Output};
 use crate::engine::policy::Restarts;
-use crate::engine::run::{Mechanisms, end_code};
+use crate::engine::run::Mechanisms;
 use crate::engine::store::Store;
+use crate::engine::{moment, outcome};
 use crate::overlay::Overlay;
-use anyhow::{Context, Result};
-use console::failure::Failure;
-use kernel::descriptor::{become_standard, pipe};
-use kernel::process::{self, Cloned, Exit};
+use anyhow::Result;
+use kernel::process::{self, Exit};
 use kernel::signal::Signals;
 use namespaces::engine::run::{NAME, plan};
 use namespaces::launch;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Instant;
-
-/// Tells the command line that the container runs, or why it does not.
-pub struct Teller {
-    tells: Option<OwnedFd>,
-    /// The command line itself, if it attaches.
-    pub attached: Option<UnixStream>,
-}
-
-/// Does this in a process that outlives the command line, and waits until it says that the
-/// container runs: no exit code then. Otherwise it has one, and the words are what went wrong.
-pub fn in_background(
-    attached: Option<UnixStream>,
-    usual_code: u8,
-    act: impl FnOnce(&mut Teller) -> Result<()>,
-) -> Result<u8> {
-    let (asks, tells) = pipe().context("pipe")?;
-    match process::clone(&[])? {
-        Cloned::Parent(_shim) => {
-            drop((tells, attached));
-            // Its last word ends with a NUL byte: the pipe ends with the shim alone.
-            let mut words = Vec::new();
-            BufReader::new(File::from(asks)).read_until(0, &mut words).context("the shim")?;
-            match words.split_first() {
-                Some((0, _)) => Ok(0),
-                Some((code, text)) => {
-                    // If standard error is closed there is nowhere to say it.
-                    let _said =
-                        std::io::stderr().write_all(text.strip_suffix(&[0]).unwrap_or(text));
-                    Ok(*code)
-                }
-                None => Err(Failure::new("the shim was killed").into()),
-            }
-        }
-        Cloned::Child => {
-            drop(asks);
-            let mut teller = Teller { tells: Some(tells), attached };
-            let acted = leave_the_command_line().and_then(|()| act(&mut teller));
-            if let Err(error) = acted {
-                let (text, code) = console::told(&error, usual_code);
-                teller.say(code, &text);
-            }
-            process::exit(0);
-        }
-    }
-}
-
-/// Its terminal, its streams, which somebody may be waiting for the end of, and where it was.
-fn leave_the_command_line() -> Result<()> {
-    process::new_session()?;
-    let nothing = File::options().read(true).write(true).open("/dev/null")?;
-    Ok((0..3).try_for_each(|stream| become_standard(&nothing, stream))?)
-}
-
-impl Teller {
-    fn say(&mut self, code: u8, text: &str) {
-        if let Some(tells) = self.tells.take() {
-            // Nobody may be waiting any more, and the container runs all the same.
-            let _told = File::from(tells).write_all(&[&[code], text.as_bytes(), &[0]].concat());
-        }
-    }
-}
 
 /// Keeps a container, which is held, to its last end.
 pub fn keep(
@@ -117,49 +51,29 @@ pub fn keep(
     let mut output = Output::new(log, place.listen()?, teller.attached.take(), once)?;
     let mut signals = Signals::collect(&[])?;
     let mut restarts = Restarts::new(record.settings.restart);
+    let mut live = Live::default();
     loop {
         let since = Instant::now();
-        let live = Live { started_at: moment::now(), restart_count: restarts.count, pid: 0 };
+        live = Live { started_at: moment::now(), restart_count: restarts.count, ..live };
         held.finish(&State { started_at: live.started_at.clone(), ..State::default() })?;
         let run = Run { record, store, place: &place, live: &live };
         let ended = run.to_its_end(mechanisms, &mut output, &mut signals, teller);
-        let never_ran = teller.tells.is_some();
-        let state = run.state(&ended, never_ran);
-        let code = state.exit_code;
-        let again = match &ended {
-            // Not even its first start has come about.
-            Err(_) if never_ran => None,
-            _ if place.is_stopped() => None,
-            _ => restarts.next(code, since.elapsed()),
-        };
-        held.finish(&state)?;
-        let Some(pause) = again else {
-            return finish(held, record, &place, output, ended.map(|_| code));
-        };
-        place.write(&Live { pid: 0, restart_count: restarts.count, ..live })?;
-        output.pause(pause, || place.is_stopped())?;
-        if place.is_stopped() {
-            return finish(held, record, &place, output, Ok(code));
+        // Not even its first start may have come about.
+        let never_ran = teller.has_not_spoken();
+        let state = outcome::state(&ended, &live, never_ran);
+        let again = !(place.is_stopped() || ended.is_err() && never_ran);
+        let again = again.then(|| restarts.next(state.exit_code, since.elapsed())).flatten();
+        outcome::write(&held, &place, &state)?;
+        live = Live { pid: 0, restart_count: restarts.count, exit_code: state.exit_code, ..live };
+        if let Some(pause) = again {
+            place.write(&live)?;
+            output.pause(pause, || place.is_stopped())?;
+        }
+        if again.is_none() || place.is_stopped() {
+            outcome::let_go(held, record, &place, output, &state)?;
+            return ended.map(drop);
         }
     }
-}
-
-/// Nothing of it is live any more; of one that was to be removed, nothing is left.
-fn finish(
-    held: Held,
-    record: &Record,
-    place: &Place,
-    output: Output,
-    ended: Result<u8>,
-) -> Result<()> {
-    place.remove()?;
-    if record.auto_remove {
-        held.remove(Some(record))?;
-    } else {
-        drop(held);
-    }
-    output.end(ended.as_ref().map_or_else(end_code, |code| *code));
-    ended.map(drop)
 }
 
 /// One run of a container.
@@ -206,24 +120,5 @@ impl Run<'_> {
             words = words.or(mechanism.cleanup(&record.id)?);
         }
         Ok((ended?, words))
-    }
-
-    /// How it ended, for its record.
-    fn state(&self, ended: &Result<(Exit, Option<String>)>, never_ran: bool) -> State {
-        let (exit_code, words, oom_killed, error) = match ended {
-            Ok((exit, words)) => (exit.code(), words.clone(), words.is_some(), String::new()),
-            Err(error) => (end_code(error), None, false, format!("{error:#}")),
-        };
-        if ended.is_err() && never_ran {
-            return State { exit_code, error, ..State::default() };
-        }
-        State {
-            exit_code,
-            oom_killed,
-            error: words.unwrap_or(error),
-            started_at: self.live.started_at.clone(),
-            finished_at: moment::now(),
-            restart_count: self.live.restart_count,
-        }
     }
 }

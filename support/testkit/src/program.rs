@@ -123,9 +123,9 @@ impl Program {
         self
     }
 
-    /// Keeps its state in this directory (MINIDOCK_ROOT).
+    /// Keeps its state in this directory (MINIDOCK_ROOT), and what is true only for now in one below it.
     pub fn state(self, directory: &Path) -> Program {
-        self.env("MINIDOCK_ROOT", directory)
+        self.env("MINIDOCK_ROOT", directory).env("MINIDOCK_RUN", directory.join("run"))
     }
 
     /// Starts in this directory.

@@ -144,10 +144,30 @@ pub fn relay(
             }
         }
         if wire.is_over {
-            let failure = Failure::new("the container's shim has gone without a word");
-            return Err(failure.remedy("`ps -a` shows how it ended").code(OURS).into());
+            return Err(gone());
         }
     }
+}
+
+/// Waits for the end of a container by its shim; returns the exit code.
+pub fn wait(stream: UnixStream) -> Result<u8> {
+    let mut wire = Wire::on(stream)?;
+    while !wire.is_over {
+        let mut fds = [PollFd::new(wire.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut fds, PollTimeout::NONE) {
+            Err(Errno::EINTR) => continue,
+            polled => polled?,
+        };
+        if let Some((_, bytes)) = wire.receive().into_iter().find(|(kind, _)| *kind == Kind::End) {
+            return Ok(bytes.first().copied().unwrap_or(0));
+        }
+    }
+    Err(gone())
+}
+
+fn gone() -> anyhow::Error {
+    let failure = Failure::new("the container's shim has gone without a word");
+    failure.remedy("`ps -a` shows how it ended").code(OURS).into()
 }
 
 /// What a reader who has gone does not want, nobody does.

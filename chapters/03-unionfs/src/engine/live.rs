@@ -28,6 +28,8 @@ pub struct Live {
     pub started_at: String,
     /// How often it was started again.
     pub restart_count: u32,
+    /// What it ended with the last time.
+    pub exit_code: u8,
 }
 
 /// What a container is doing, in Docker's words.
@@ -78,6 +80,16 @@ impl Place {
         files::read_json(&self.0.join("state.json"))
     }
 
+    /// How it ended, where its record could not be written.
+    pub fn write_end(&self, state: &State) -> Result<()> {
+        files::write_json(&self.0.join("end.json"), state)
+    }
+
+    /// That word, if there is one.
+    pub fn read_end(&self) -> Result<Option<State>> {
+        files::read_json(&self.0.join("end.json"))
+    }
+
     /// Says that somebody stops it.
     pub fn stop(&self) -> Result<()> {
         match File::create(self.0.join("stopped")) {
@@ -108,6 +120,12 @@ impl Place {
     }
 }
 
+/// Removes what a killed keeper has left of the container in this directory.
+pub fn forget(root: &Path, directory: &Path) -> Result<()> {
+    let id = directory.file_name().unwrap_or_default().to_string_lossy();
+    Place::of(root, &id).remove()
+}
+
 /// What is true of a container, and its keeper's word on it. What a killed keeper has left untrue is
 /// put right.
 ///
@@ -129,9 +147,14 @@ pub fn look(root: &Path, record: &Record) -> Result<(Status, Live, State)> {
         }
         Some(held) => {
             if state.finished_at.is_empty() {
-                state = State { exit_code: 137, finished_at: moment::now(), ..state };
-                held.finish(&state)?;
-                Place::of(root, &record.id).remove()?;
+                let place = Place::of(root, &record.id);
+                // Without a word on its end, it was killed together with whoever kept it.
+                let killed = State { exit_code: 137, finished_at: moment::now(), ..state };
+                state = place.read_end()?.unwrap_or(killed);
+                // Who only looks does not fail because the disk is full.
+                if held.finish(&state).is_ok() {
+                    place.remove()?;
+                }
             }
             Ok((Status::Exited, Live::default(), state))
         }

@@ -1,6 +1,7 @@
 //! `rm`: a container goes, with all that it has written. Its image stays.
 
 use crate::container::Held;
+use crate::engine::live::Place;
 use crate::engine::records;
 use crate::engine::store::Store;
 use crate::engine::words;
@@ -69,6 +70,8 @@ fn kill(root: &Path, text: &str) -> Result<()> {
     if Held::of(&record.directory(root))?.is_some() {
         return Ok(());
     }
+    // Not to be started again.
+    Place::of(root, &record.id).stop()?;
     stop::kill_if_running(&record.id)?;
     // Where it could have no group, its processes are known by its mark alone.
     for pid in spaces::processes()? {

@@ -5,7 +5,7 @@ use crate::engine::base::{Base, Files};
 use crate::engine::life_options::LifeOptions;
 use crate::engine::settings::Settings;
 use crate::engine::store::{Hold, Store};
-use crate::engine::{moment, pleasant_names};
+use crate::engine::{background, moment, pleasant_names};
 use crate::overlay::Overlay;
 use crate::shim;
 use anyhow::Result;
@@ -51,7 +51,7 @@ pub fn run(options: Options, global: &Global, mechanisms: Mechanisms) -> Result<
         global.data_directory()?;
         let (attach, act_id) = (None, id.clone());
         let life = options.life.clone();
-        let code = shim::in_background(attach, OURS, |teller| {
+        let code = background::start(attach, OURS, |teller| {
             let made = Made::of(options, global, act_id)?;
             let record = made.record_for_later(false)?;
             let held = record.create(&made.store.root)?;

@@ -2,6 +2,7 @@
 
 use crate::container::{Held, Record};
 use crate::engine::attach;
+use crate::engine::background;
 use crate::engine::run::Mechanisms;
 use crate::engine::stop;
 use crate::engine::store::Store;
@@ -113,7 +114,7 @@ fn start_one(
             false => Err(words::no_such_container(&record.name, Vec::new())),
         };
     }
-    let code = shim::in_background(attached, 1, |teller| {
+    let code = background::start(attached, 1, |teller| {
         labbox::enter_unless_root(global.rootless, false)?;
         let store = Store::open(root);
         let deadline = Instant::now() + PATIENCE;

@@ -3,7 +3,7 @@
 use crate::container::{Held, Record};
 use crate::engine::live::{self, Place, Status};
 use crate::engine::store::Store;
-use crate::engine::{container_names, files, records, words};
+use crate::engine::{attach, container_names, files, records, words};
 use anyhow::Result;
 use cgroups::engine::{names, stop};
 use console::failure::Failure;
@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 /// How long whoever kept a container may take to write down how it ended.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// From one look to the next.
+const PAUSE: Duration = Duration::from_millis(5);
 /// What `stop` waits before it kills.
 const GRACE: i64 = 10;
 
@@ -161,23 +163,25 @@ pub fn wait(options: &WaitOptions, global: &Global) -> Result<u8> {
     let root = Store::outside(global)?.root;
     console::each(&options.containers, |text| {
         let record = records::find(&root, text)?;
+        // Of one that is removed at its end, its shim alone can say what that was.
+        if record.auto_remove
+            && let Ok(stream) = Place::of(&root, &record.id).connect()
+        {
+            return Ok(attach::wait(stream)?.to_string());
+        }
         let mut before = None;
         loop {
-            let (status, live, state) = match live::look(&root, &record) {
-                // Removed at its end: what it ended with is what was seen of it last.
-                Err(_) if !record.directory(&root).exists() => return Ok("0".into()),
-                seen => seen?,
-            };
+            let (status, live, state) = live::look(&root, &record)?;
             let first = before.get_or_insert(live.restart_count);
             match status {
                 Status::Exited => return Ok(state.exit_code.to_string()),
-                Status::Restarting => return Ok(state.exit_code.to_string()),
+                Status::Restarting => return Ok(live.exit_code.to_string()),
                 Status::Running if live.restart_count > *first => {
-                    return Ok(state.exit_code.to_string());
+                    return Ok(live.exit_code.to_string());
                 }
                 Status::Created | Status::Running => {}
             }
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(PAUSE);
         }
     })
 }

@@ -1,5 +1,6 @@
 use super::*;
 use std::collections::BTreeSet;
+use std::fs;
 
 fn layers() -> (tempfile::TempDir, Layers) {
     let root = tempfile::tempdir().unwrap();

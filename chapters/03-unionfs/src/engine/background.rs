@@ -1,0 +1,77 @@
+//! A process that outlives its command line: the first thing that a shim is.
+
+use anyhow::{Context, Result};
+use console::failure::Failure;
+use kernel::descriptor::{become_standard, pipe};
+use kernel::process::{self, Cloned};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+
+/// Tells the command line that the container runs, or why it does not.
+pub struct Teller {
+    tells: Option<OwnedFd>,
+    /// The command line itself, if it attaches.
+    pub attached: Option<UnixStream>,
+}
+
+/// Does this in a process that outlives the command line, and waits until it says that the
+/// container runs: no exit code then. Otherwise it has one, and the words are what went wrong.
+pub fn start(
+    attached: Option<UnixStream>,
+    usual_code: u8,
+    act: impl FnOnce(&mut Teller) -> Result<()>,
+) -> Result<u8> {
+    let (asks, tells) = pipe().context("pipe")?;
+    match process::clone(&[])? {
+        Cloned::Parent(_shim) => {
+            drop((tells, attached));
+            // Its last word ends with a NUL byte: the pipe ends with the shim alone.
+            let mut words = Vec::new();
+            BufReader::new(File::from(asks)).read_until(0, &mut words).context("the shim")?;
+            match words.split_first() {
+                Some((0, _)) => Ok(0),
+                Some((code, text)) => {
+                    // If standard error is closed there is nowhere to say it.
+                    let _said =
+                        std::io::stderr().write_all(text.strip_suffix(&[0]).unwrap_or(text));
+                    Ok(*code)
+                }
+                None => Err(Failure::new("the shim was killed").into()),
+            }
+        }
+        Cloned::Child => {
+            drop(asks);
+            let mut teller = Teller { tells: Some(tells), attached };
+            let acted = leave_the_command_line().and_then(|()| act(&mut teller));
+            if let Err(error) = acted {
+                let (text, code) = console::told(&error, usual_code);
+                teller.say(code, &text);
+            }
+            process::exit(0);
+        }
+    }
+}
+
+/// Its terminal, its streams, which somebody may be waiting for the end of, and where it was.
+fn leave_the_command_line() -> Result<()> {
+    process::new_session()?;
+    let nothing = File::options().read(true).write(true).open("/dev/null")?;
+    Ok((0..3).try_for_each(|stream| become_standard(&nothing, stream))?)
+}
+
+impl Teller {
+    /// Whether the command line still waits.
+    pub fn has_not_spoken(&self) -> bool {
+        self.tells.is_some()
+    }
+
+    /// Once; after that nobody listens.
+    pub fn say(&mut self, code: u8, text: &str) {
+        if let Some(tells) = self.tells.take() {
+            // Nobody may be waiting any more, and the container runs all the same.
+            let _told = File::from(tells).write_all(&[&[code], text.as_bytes(), &[0]].concat());
+        }
+    }
+}
