@@ -2,9 +2,10 @@
 //! layer below has.
 
 use crate::engine::metadata::Metadata;
+use crate::engine::place::Place;
 use crate::engine::stack::{File, Found, kind};
 use crate::engine::{content, entries};
-use crate::unpack::{Layer, Place};
+use crate::unpack::Layer;
 use anyhow::{Context, Result};
 use console::failure::Failure;
 use nix::fcntl::AtFlags;

@@ -48,6 +48,7 @@ pub mod output;
 pub mod pack;
 pub mod path_names;
 pub mod pax;
+pub mod place;
 pub mod pleasant_names;
 pub mod policy;
 pub mod ps;

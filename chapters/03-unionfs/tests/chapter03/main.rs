@@ -10,6 +10,7 @@ mod ending;
 mod explain;
 mod images;
 mod lab_box;
+mod life;
 mod overlay;
 mod umoci;
 
