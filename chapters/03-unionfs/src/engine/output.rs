@@ -16,7 +16,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
 /// How much is read in one go.
-const PIECE: usize = 64 << 10;
+const PIECE: usize = 16 << 10;
 /// How long those who are attached may take to read the end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
