@@ -534,6 +534,17 @@ fn names_may_be_as_long_as_the_kernel_takes_and_no_longer() {
     assert_eq!(layers.seen().len(), 301);
     Layers::refuses(Archive::new().file(&"n".repeat(256), ""), "longer than a name can be");
     Layers::refuses(Archive::new().file(&"d/".repeat(2049), ""), "longer than a path can be");
+    // A whiteout's name is that of what it hides, and four bytes more.
+    let longest = "n".repeat(255);
+    let upper = layers.add(Archive::new().file(&format!(".wh.{longest}"), ""));
+    assert!(!layers.seen().contains(&longest));
+    let bytes = packed(&upper);
+    layers.count -= 1;
+    fs::remove_dir_all(&upper).unwrap();
+    layers.try_add(&bytes).unwrap();
+    assert!(!layers.seen().contains(&longest) && packed(&upper) == bytes);
+    let longer = format!(".wh.{}", "n".repeat(256));
+    Layers::refuses(Archive::new().file(&longer, ""), "longer than a name can be");
     let target = "t/".repeat(2047);
     let mut layers = Layers::new();
     let layer = layers.add(Archive::new().link("l", &target));

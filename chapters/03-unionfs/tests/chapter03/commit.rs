@@ -98,6 +98,25 @@ fn what_an_upper_layer_has_deleted_still_lies_in_the_image() {
 }
 
 #[test]
+fn a_name_of_255_bytes_is_deleted_in_an_image_too() {
+    let root = shared_root();
+    let (one, two, name) = (random_token(), random_token(), "y".repeat(255));
+    Ended::run(root, "lab", &format!("echo x > /{name}")).commit("", &one);
+    let deleted = Ended::run(root, &one, &format!("rm /{name}"));
+    deleted.commit("", &two);
+    let test = format!("test ! -e /{name}");
+    minidock(root, "run --rm").arg(&two).sh(&test).run().success();
+    let copied = minidock(root, "run --rm --storage-driver copy").arg(&two);
+    copied.sh(&test).run().success();
+    let Some(umoci) = peer("umoci", "apt install umoci") else { return };
+    let bundle = scratch();
+    let into = bundle.path().join("bundle");
+    let image = format!("{}:{two}:latest", root.join("images").display());
+    program(umoci).words("unpack --rootless --image").arg(image).arg(&into).run().success();
+    assert!(into.join("rootfs/bin").exists() && !into.join("rootfs").join(&name).exists());
+}
+
+#[test]
 fn an_export_is_what_the_container_sees() {
     let root = shared_root();
     let token = random_token();
