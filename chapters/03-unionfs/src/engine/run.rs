@@ -23,6 +23,8 @@ use std::path::{Path, PathBuf};
 /// Options of `run` and `create`.
 #[derive(clap::Args, Debug)]
 #[group(skip)]
+// Chapter 01's words know of no images.
+#[command(mut_arg("root_and_command", |root| root.help(ROOT)))]
 pub struct Options {
     #[command(flatten)]
     limited: cgroups::engine::run::Options,
@@ -38,6 +40,10 @@ pub struct Options {
     )]
     storage_driver: Driver,
 }
+
+/// What a root can be.
+const ROOT: &str = "An image's name or id, `lab`, or a directory (a path that begins with . or /); then \
+                    the command [default: the image's, or /bin/sh]";
 
 /// Which mechanisms start a container: main.rs has the list.
 pub type Mechanisms = fn(Overlay, ControlGroups, ProcessLimits) -> Vec<Box<dyn Mechanism>>;

@@ -342,3 +342,11 @@ fn a_full_disk_leaves_the_store_whole_and_gives_the_space_back() {
     session.stderr_contains("No space left on device");
     session.stderr_contains("try: free some space there, or name another place with --root");
 }
+
+#[test]
+fn the_help_of_run_knows_images() {
+    let help = testkit::chapter(3).words("run --help").run().success().text();
+    assert!(help.starts_with("Run a command in a new container\n"), "{help}");
+    assert!(help.contains("An image's name or id, `lab`, or a directory"), "{help}");
+    assert!(!help.contains("this chapter"), "{help}");
+}
