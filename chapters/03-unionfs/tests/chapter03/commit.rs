@@ -8,6 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use testkit::{RootDir, fresh_root, is_root, peer, program, random_token, scratch, shared_root};
 
+use crate::oci::{Layer, put};
 use crate::{minidock, random};
 
 /// A container that has ended; it is removed with the value.
@@ -95,6 +96,28 @@ fn what_an_upper_layer_has_deleted_still_lies_in_the_image() {
     program(umoci).words("unpack --rootless --image").arg(image).arg(&into).run().success();
     assert!(!into.join("rootfs/secret").exists() && !into.join("rootfs/d/old").exists());
     assert!(into.join("rootfs/d/new").exists());
+}
+
+#[test]
+fn no_image_is_made_of_more_layers_than_one_can_have() {
+    let state = fresh_root();
+    let state = state.path();
+    let mut layers = vec![Layer::new().with_probe()];
+    layers.resize_with(500, Layer::new);
+    put(state, "high", layers);
+    // An overlay of so many takes Linux 6.5.
+    let run = minidock(state, "run --name top --storage-driver copy high /probe true");
+    run.run().success();
+    let commit = minidock(state, "commit top higher").run();
+    commit.code(1).stdout("").stderr_contains("an image of 501 layers, where 500 are the most");
+    commit.stderr_contains("try: make one layer of all that the container sees: export");
+    let images = minidock(state, "images --format {{.Repository}}").run();
+    images.success().stdout("high\n").stderr("");
+    let flat = scratch();
+    let flat = flat.path().join("tar");
+    minidock(state, "export top -o").arg(&flat).run().success();
+    minidock(state, "import").arg(&flat).arg("flat").run().success();
+    minidock(state, "run --rm flat /probe true").run().success();
 }
 
 #[test]
