@@ -166,6 +166,11 @@ fn an_export_is_what_the_container_sees() {
     seen.success().stdout(&format!("{token}\n"));
     let nowhere = minidock(root, "export -o").arg(dir.path().join("no/file")).arg(&second.name);
     nowhere.run().code(1).stderr_contains("No such file or directory");
+    // Who has had enough of it is no failure; a full disk is.
+    let to = |place: &str| minidock(root, "export").arg(&second.name).within(place).run();
+    to("{ \"$@\"; echo $? >&2; } | head -c 1000 > /dev/null").success().stderr("0\n");
+    let full = to("\"$@\" > /dev/full");
+    full.code(1).stderr_contains("try: free some space where it goes, or send it elsewhere");
     let mut terminal = minidock(root, "export").arg(&second.name).on_terminal(24, 80);
     terminal.read_until("cowardly refusing to save to a terminal");
     assert_eq!(terminal.wait().code(), Some(1));
