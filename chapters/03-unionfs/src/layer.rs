@@ -4,7 +4,7 @@
 //! exactly where they begin with the same ones.
 //!
 //! ```text
-//!  image A   diff ids   a   b   c        ROOT/layers/a              fs/ size
+//!  image A   diff ids   a   b   c        ROOT/layers/a              fs/
 //!  image B   diff ids   a   b   d                   /b' = sha256(a + " " + b)
 //!                                                   /c' = sha256(b' + " " + c)
 //!            both share a and b'                    /d' = sha256(b' + " " + d)
@@ -92,11 +92,6 @@ impl Layers {
             Err(failure.remedy(remedy).into())
         };
         chain.iter().map(directory).collect()
-    }
-
-    /// How many bytes its files had in the archive, if it is there.
-    pub fn size(&self, chain: &str) -> Option<u64> {
-        fs::read_to_string(self.place(chain).join("size")).ok()?.trim().parse().ok()
     }
 
     /// A place to unpack a layer in: `fs` in it.
