@@ -13,13 +13,13 @@ use std::os::fd::AsFd;
 /// So much is looked at for being zero: less would make files of many pieces.
 const BLOCK: usize = 64 << 10;
 
-/// Unpacks an entry of an archive; returns its size.
+/// Unpacks an entry of an archive.
 pub fn unpack(
     archive: &mut Archive<impl Read>,
     entry: &Entry,
     at: impl AsFd,
     name: &OsStr,
-) -> Result<u64> {
+) -> Result<()> {
     let mut file = create(at, name)?;
     for piece in &entry.pieces {
         let too_large = || format!("a file of {} bytes", entry.size);
@@ -29,8 +29,8 @@ pub fn unpack(
     end(&file, entry.size)
 }
 
-/// Copies all that a reader gives into a new file; returns how much that was.
-pub fn copy(from: &mut impl Read, at: impl AsFd, name: &OsStr) -> Result<u64> {
+/// Copies all that a reader gives into a new file.
+pub fn copy(from: &mut impl Read, at: impl AsFd, name: &OsStr) -> Result<()> {
     let mut file = create(at, name)?;
     let size = write(from, &mut file)?;
     end(&file, size)
@@ -42,7 +42,7 @@ fn create(at: impl AsFd, name: &OsStr) -> io::Result<File> {
     Ok(File::from(openat(at, name, how, Mode::S_IRUSR | Mode::S_IWUSR)?))
 }
 
-/// Writes from where the file is now, except for blocks of zeros.
+/// Writes from where the file is now, except for blocks of zeros; returns how much there was.
 fn write(from: &mut impl Read, file: &mut File) -> Result<u64> {
     let mut block = vec![0; BLOCK];
     let mut size = 0;
@@ -61,11 +61,11 @@ fn write(from: &mut impl Read, file: &mut File) -> Result<u64> {
 }
 
 /// A hole at the end is none until the file is as long as it.
-fn end(file: &File, size: u64) -> Result<u64> {
+fn end(file: &File, size: u64) -> Result<()> {
     if file.metadata()?.len() != size {
         file.set_len(size).with_context(|| format!("a file of {size} bytes"))?;
     }
-    Ok(size)
+    Ok(())
 }
 
 /// Reads until the buffer is full, or there is no more.

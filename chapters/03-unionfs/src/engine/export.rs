@@ -33,7 +33,7 @@ pub fn export(options: &Options, store: &Store) -> Result<()> {
     let root = Directory::root(&directories(store, &record)?, store.spelling)?;
     match &options.output {
         Some(path) => to_file(path, &root),
-        None => pack(&root, output.lock()).context("standard output"),
+        None => console::offered(pack(&root, output.lock())).map(drop),
     }
 }
 

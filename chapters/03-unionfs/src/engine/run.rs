@@ -1,6 +1,7 @@
 //! `run`: chapter 02's, on an image, the lab or a directory, none of which it writes to; and `create`.
 
 use crate::container::{Driver, Held, Record, State};
+use crate::engine::any_path::AnyPath;
 use crate::engine::base::{Base, Files};
 use crate::engine::life_options::LifeOptions;
 use crate::engine::settings::Settings;
@@ -23,6 +24,8 @@ use std::path::{Path, PathBuf};
 /// Options of `run` and `create`.
 #[derive(clap::Args, Debug)]
 #[group(skip)]
+// Chapter 01's words know of no images.
+#[command(mut_arg("root_and_command", |root| root.help(ROOT)))]
 pub struct Options {
     #[command(flatten)]
     limited: cgroups::engine::run::Options,
@@ -38,6 +41,10 @@ pub struct Options {
     )]
     storage_driver: Driver,
 }
+
+/// What a root can be.
+const ROOT: &str = "An image's name or id, `lab`, or a directory (a path that begins with . or /); then \
+                    the command [default: the image's, or /bin/sh]";
 
 /// Which mechanisms start a container: main.rs has the list.
 pub type Mechanisms = fn(Overlay, ControlGroups, ProcessLimits) -> Vec<Box<dyn Mechanism>>;
@@ -156,7 +163,7 @@ impl Made {
             root: base.name.clone(),
             image: base.image.clone(),
             layers: base.layers.clone(),
-            directory: base.directory.clone(),
+            directory: base.directory.clone().map(AnyPath),
             driver: options.storage_driver,
             spelling: store.spelling,
             command: config.process.arguments.iter().map(text).collect(),
