@@ -46,7 +46,10 @@ impl Layer {
     fn copy_up(&mut self, place: &Place, name: &OsStr, file: &File) -> Result<()> {
         let (at, kind) = (place.directory(), kind(&file.stat));
         match kind {
-            SFlag::S_IFREG => self.unpacked.size += content::copy(&mut file.read()?, at, name)?,
+            SFlag::S_IFREG => {
+                let size = content::copy(&file.read()?, at, name)?;
+                self.unpacked.size = self.unpacked.size.saturating_add(size);
+            }
             SFlag::S_IFLNK => symlinkat(&file.target()?, at, name)?,
             _ => mknodat(at, name, kind, Mode::empty(), file.stat.st_rdev)
                 .map_err(entries::no_devices)?,
