@@ -2,6 +2,7 @@
 //! of the chapter may skip it.
 
 pub mod alone;
+pub mod any_path;
 pub mod archive;
 pub mod assemble;
 pub mod attach;

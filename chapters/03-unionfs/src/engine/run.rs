@@ -1,6 +1,7 @@
 //! `run`: chapter 02's, on an image, the lab or a directory, none of which it writes to; and `create`.
 
 use crate::container::{Driver, Held, Record, State};
+use crate::engine::any_path::AnyPath;
 use crate::engine::base::{Base, Files};
 use crate::engine::life_options::LifeOptions;
 use crate::engine::settings::Settings;
@@ -162,7 +163,7 @@ impl Made {
             root: base.name.clone(),
             image: base.image.clone(),
             layers: base.layers.clone(),
-            directory: base.directory.clone(),
+            directory: base.directory.clone().map(AnyPath),
             driver: options.storage_driver,
             spelling: store.spelling,
             command: config.process.arguments.iter().map(text).collect(),
