@@ -2,6 +2,7 @@
 //! written, and takes no room on the disk. What is a hole already is not even read.
 
 use crate::engine::archive::{Archive, Entry};
+use crate::engine::interrupted;
 use anyhow::{Context, Result};
 use kernel::Errno;
 use nix::fcntl::{OFlag, openat};
@@ -70,6 +71,7 @@ fn write(from: &mut impl Read, file: &mut File) -> Result<u64> {
     let mut block = vec![0; BLOCK];
     let mut size = 0;
     loop {
+        interrupted::refuse()?;
         let length = fill(from, &mut block)?;
         if length == 0 {
             return Ok(size);
@@ -103,4 +105,28 @@ fn fill(from: &mut impl Read, buffer: &mut [u8]) -> Result<usize> {
         }
     }
     Ok(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use console::failure::Failure;
+    use nix::sys::signal::{SigSet, Signal, raise};
+
+    #[test]
+    fn a_signal_that_waits_ends_a_copy_between_its_pieces() {
+        let dir = tempfile::tempdir().unwrap();
+        let (at, file) = (File::open(dir.path()).unwrap(), tempfile::tempfile().unwrap());
+        (&file).write_all(&[b'x'; 3 * BLOCK]).unwrap();
+        let copy = |name: &str| copy(&file, &at, OsStr::new(name));
+        assert_eq!(copy("whole").unwrap(), 3 * BLOCK as u64);
+        let signal: SigSet = [Signal::SIGTERM].into_iter().collect();
+        signal.thread_block().unwrap();
+        raise(Signal::SIGTERM).unwrap();
+        let stopped = copy("stopped").unwrap_err();
+        assert_eq!(signal.wait(), Ok(Signal::SIGTERM));
+        let failure = stopped.downcast_ref::<Failure>().unwrap();
+        assert_eq!(failure.code, Some(143));
+        assert!(failure.message.contains("stopped by SIGTERM"), "{failure}");
+    }
 }

@@ -4,8 +4,8 @@
 use crate::engine::copy_up::copy_up;
 use crate::engine::entries::{self, shown};
 use crate::engine::metadata::{Metadata, set_time};
-use crate::engine::remove;
 use crate::engine::stack::{Directory, File, Found};
+use crate::engine::{interrupted, remove};
 use crate::unpack::{DEEPEST, DIRECTORY};
 use crate::whiteout::Spelling;
 use anyhow::{Context, Result, ensure};
@@ -58,7 +58,15 @@ fn make(lower: &[PathBuf], to: &Path, spelling: Spelling) -> Result<()> {
     let root = open(&partial, DIRECTORY, Mode::empty()).with_context(named)?;
     let mut copy = Copy { root, linked: HashMap::new() };
     let root = copy.root.try_clone()?;
-    copy.directory(&union, &root, Path::new("")).map_err(entries::full)?;
+    let copied = copy
+        .directory(&union, &root, Path::new(""))
+        .and_then(|()| interrupted::refuse())
+        .map_err(entries::full);
+    if copied.is_err() {
+        // What went wrong first is worth telling, and the next attempt removes it, too.
+        let _removed = remove::tree(&partial);
+    }
+    copied?;
     fs::rename(&partial, to).with_context(|| to.display().to_string())
 }
 
@@ -75,6 +83,7 @@ impl Copy {
     fn directory(&mut self, from: &Directory, into: &OwnedFd, path: &Path) -> Result<()> {
         ensure!(path.iter().count() <= DEEPEST, "more than {DEEPEST} directories in one another");
         for name in from.names()?.into_keys() {
+            interrupted::refuse()?;
             let path = path.join(&name);
             match from.find(&name)? {
                 Some(Found::Directory(from)) => {

@@ -30,6 +30,7 @@ pub mod import;
 pub mod inspect;
 pub mod inspect_image;
 pub mod instructions;
+pub mod interrupted;
 pub mod known;
 pub mod layout;
 pub mod life;

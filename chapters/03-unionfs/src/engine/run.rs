@@ -11,7 +11,7 @@ use crate::shim;
 use anyhow::Result;
 use cgroups::cgroup::ControlGroups;
 use cgroups::engine::process_limits::ProcessLimits;
-use console::failure::{Failure, OURS};
+use console::failure::{Failure, NOT_EXECUTABLE, NOT_FOUND, OURS};
 use console::options::Global;
 use kernel::process::Exit;
 use namespaces::config::{Config, Root};
@@ -191,7 +191,7 @@ impl Made {
 }
 
 /// What failed to start has changed nothing that somebody would look for, unless it is the command
-/// that was not found: as in Docker, such a container stays.
+/// that was not found, or is none: as in Docker, such a container stays.
 fn keep_or_remove(
     held: Held,
     record: &Record,
@@ -199,7 +199,8 @@ fn keep_or_remove(
     started_at: String,
 ) -> Result<()> {
     let exit_code = ended.as_ref().map_or_else(end_code, |exit| exit.code());
-    if record.auto_remove || exit_code == OURS && ended.is_err() {
+    let never_ran = ended.is_err() && !matches!(exit_code, NOT_FOUND | NOT_EXECUTABLE);
+    if record.auto_remove || never_ran {
         return held.remove(Some(record));
     }
     held.finish(&State { exit_code, started_at, finished_at: moment::now(), ..State::default() })

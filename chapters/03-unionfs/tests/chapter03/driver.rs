@@ -81,6 +81,26 @@ fn holes_are_not_read_and_stay_holes() {
 }
 
 #[test]
+fn a_signal_ends_it_while_it_is_copied_and_nothing_is_left() {
+    // To who waits inside it is passed on, which may take longer than a copy of nothing.
+    if !root_or_skip("without root, a signal comes to the lab box first") {
+        return;
+    }
+    let state = fresh_root();
+    let root = RootDir::new();
+    let left = || fs::read_dir(state.path().join("containers")).unwrap().count();
+    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+        // It is there before the copy begins, and waits: what is blocked stays so through exec.
+        let run = minidock(state.path(), "run --storage-driver copy --name x").arg(root.path());
+        let run = run.words("/probe true").within(&format!("kill -s {signal} $$; exec \"$@\""));
+        let stopped = run.under(&format!("env --block-signal={signal}")).run();
+        let words = format!("stopped by SIG{signal} before the command ran");
+        stopped.code(code).stdout("").stderr_contains(&words).stderr_contains("try: run it again");
+        assert_eq!(left(), 0);
+    }
+}
+
+#[test]
 fn a_driver_may_be_named_in_the_environment_and_has_to_be_one() {
     let state = fresh_root();
     let run = minidock(state.path(), "run --rm lab cat /proc/self/mountinfo");
