@@ -8,6 +8,7 @@
 //!   or it would be swept as unused.
 
 use crate::container::Record;
+use crate::engine::descriptors::Raised;
 use crate::engine::layout::Layout;
 use crate::engine::scratch::{self, Scratch};
 use crate::layer::Layers;
@@ -19,7 +20,6 @@ use kernel::Pid;
 use kernel::namespace::Namespace;
 use namespaces::engine::labbox;
 use nix::fcntl::{Flock, FlockArg};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -46,9 +46,7 @@ impl Store {
         // Asked before, as in the box everybody is root.
         let data = global.data_directory()?;
         labbox::enter_unless_root(global.rootless, false)?;
-        // A directory of a hundred layers is a hundred descriptors, and those above it are open, too.
-        let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
-        setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
+        Raised::new().stay();
         Ok(Store::open(data))
     }
 
