@@ -232,7 +232,7 @@ impl Layer {
                 alone::make(place.enter(name)?.directory(), self.spelling)
             }
             Some(_) => Ok(()),
-            None => Ok(whiteout::make_whiteout(place.directory(), name)?),
+            None => whiteout::make_whiteout(place.directory(), name, self.spelling),
         }
     }
 

@@ -66,5 +66,6 @@ pub mod start;
 pub mod stop;
 pub mod store;
 pub mod usage;
+pub mod whiteout_file;
 pub mod wire;
 pub mod words;
