@@ -10,6 +10,7 @@ pub mod descriptor;
 pub mod error;
 pub mod explain;
 pub mod identity;
+pub mod memory;
 pub mod mount;
 pub mod namespace;
 pub mod network;

@@ -109,13 +109,20 @@ pub fn to_join(text: &str) -> Result<i32> {
         (None, Ok(pid)) => pid,
         (None, Err(_)) => return Err(missing(text).into()),
     };
-    // In a frozen group the command would be frozen before its first step.
-    let group = member::group_of(Pid::from_raw(pid)).ok().flatten();
+    to_join_process(Pid::from_raw(pid), text)
+}
+
+/// The same, of a container whose first process is known.
+///
+/// # Errors
+/// If it is paused: in a frozen group the command would be frozen before its first step.
+pub fn to_join_process(pid: Pid, text: &str) -> Result<i32> {
+    let group = member::group_of(pid).ok().flatten();
     if group.as_ref().is_some_and(state::is_frozen) {
         let words = format!("Container {text} is paused, unpause the container before exec");
         return Err(Failure::new(words).code(1).into());
     }
-    Ok(pid)
+    Ok(pid.as_raw())
 }
 
 /// The group of the container that is meant.

@@ -53,7 +53,7 @@ fn free_if(root: &Path, name: &str, condition: impl Fn() -> bool) -> Result<()> 
 }
 
 /// The id of the container that a name leads to.
-fn holder(root: &Path, name: &str) -> Option<String> {
+pub(crate) fn holder(root: &Path, name: &str) -> Option<String> {
     let target = fs::read_link(link(root, name)).ok()?;
     target.file_name()?.to_str().map(String::from)
 }

@@ -15,12 +15,11 @@ use std::path::Path;
 pub fn to_join(root: &Path, text: &str) -> Result<i32> {
     let Some(record) = records::find_or_none(root, text)? else { return find::to_join(text) };
     match live::look(root, &record)?.0 {
-        Status::Running if find::optional(&record.id)?.is_some() => find::to_join(&record.id),
         Status::Running => {
             let live = Place::of(root, &record.id).read()?.unwrap_or_default();
             match live::first_process(&record, &live) {
-                Some(pid) => Ok(pid.as_raw()),
-                None => find::to_join(text),
+                Some(pid) => find::to_join_process(pid, text),
+                None => find::to_join(&record.id),
             }
         }
         Status::Restarting => {

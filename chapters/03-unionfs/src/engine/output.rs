@@ -16,7 +16,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
 /// How much is read in one go.
-const PIECE: usize = 64 << 10;
+const PIECE: usize = 16 << 10;
 /// How long those who are attached may take to read the end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -83,6 +83,8 @@ impl Output {
     pub fn run(&mut self, child: &Child, mut ends: Ends, signals: &mut Signals) -> Result<()> {
         self.input.clear();
         self.input_ends = false;
+        // From here on little of it is needed, perhaps for days, and there may be a thousand of us.
+        kernel::memory::give_back_code()?;
         loop {
             let ready = self.poll(Some(child), &ends, Some(signals), None)?;
             while signals.receive()?.is_some() {

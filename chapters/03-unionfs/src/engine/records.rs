@@ -1,9 +1,10 @@
 //! Which containers there are, and the one that somebody means.
 
 use crate::container::{Held, Record};
-use crate::engine::{files, scratch, words};
+use crate::engine::digest::is_prefix;
+use crate::engine::{container_names, files, scratch, words};
 use anyhow::Result;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// All containers: the records that can be read, and what is wrong with the others.
 pub fn all(root: &Path) -> Result<(Vec<Record>, Vec<anyhow::Error>)> {
@@ -20,11 +21,23 @@ pub fn all(root: &Path) -> Result<(Vec<Record>, Vec<anyhow::Error>)> {
     Ok((records, errors))
 }
 
+fn config(root: &Path, id: &str) -> PathBuf {
+    root.join("containers").join(id).join("config.json")
+}
+
 /// The container that is meant by a name, an id, or the beginning of one.
 ///
 /// # Errors
 /// In Docker's words: no such container; several whose ids begin so.
 pub fn find(root: &Path, text: &str) -> Result<Record> {
+    // By far most are meant by a whole name or id: the others need not be looked at.
+    let id = container_names::holder(root, text).unwrap_or_else(|| text.into());
+    if is_prefix(&id)
+        && let Ok(Some(record)) = files::read_json::<Record>(&config(root, &id))
+        && (record.name == text || record.id == text)
+    {
+        return Ok(record);
+    }
     let (records, errors) = all(root)?;
     let exact = records.iter().find(|record| record.name == text || record.id == text);
     if let Some(record) = exact {
