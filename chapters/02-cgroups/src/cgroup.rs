@@ -55,7 +55,7 @@ impl Mechanism for ControlGroups {
         plan.step(
             Phase::Prepare,
             "make a control group",
-            "its directory takes the name: there is no other record of a container",
+            "its directory takes the name: of those that run, no other container can have it",
             move || {
                 if named {
                     claim::refuse_elsewhere(&name, &used)?;

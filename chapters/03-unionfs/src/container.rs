@@ -14,7 +14,7 @@
 //! without a lock and without state.json was killed together with its command line.
 
 use crate::engine::settings::Settings;
-use crate::engine::{container_names, files, live, remove, scratch};
+use crate::engine::{any_path::AnyPath, container_names, files, live, remove, scratch};
 use crate::whiteout::Spelling;
 use anyhow::{Context, Result};
 use kernel::Errno;
@@ -41,7 +41,7 @@ pub struct Record {
     /// The chain ids of the image's layers, the lowest first.
     pub layers: Vec<String>,
     /// `lab`'s directory, or the one that was asked for, instead of an image's layers.
-    pub directory: Option<PathBuf>,
+    pub directory: Option<AnyPath>,
     /// How its root is made of them.
     pub driver: Driver,
     /// How marks are spelled in its own layer.

@@ -4,7 +4,7 @@
 //! exactly where they begin with the same ones.
 //!
 //! ```text
-//!  image A   diff ids   a   b   c        ROOT/layers/a              fs/ size
+//!  image A   diff ids   a   b   c        ROOT/layers/a              fs/
 //!  image B   diff ids   a   b   d                   /b' = sha256(a + " " + b)
 //!                                                   /c' = sha256(b' + " " + c)
 //!            both share a and b'                    /d' = sha256(b' + " " + d)

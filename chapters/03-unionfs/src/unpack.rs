@@ -32,8 +32,6 @@ pub(crate) const DIRECTORY: OFlag =
 /// What was unpacked.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Unpacked {
-    /// Bytes of all regular files.
-    pub size: u64,
     /// Entries of the archive.
     pub entries: u64,
     /// When the last of its files was changed, in seconds since 1970.
@@ -123,11 +121,7 @@ impl Layer {
         self.make_room(&place, name)?;
         let at = place.directory();
         match kind {
-            SFlag::S_IFREG => {
-                let size = content::unpack(archive, entry, at, name)?;
-                // A hole may be as long as all numbers.
-                self.unpacked.size = self.unpacked.size.saturating_add(size);
-            }
+            SFlag::S_IFREG => content::unpack(archive, entry, at, name)?,
             SFlag::S_IFLNK => symlinkat(entries::target(entry)?, at, name)?,
             _ => mknodat(at, name, kind, Mode::empty(), entries::device(entry)?)
                 .map_err(entries::no_devices)?,

@@ -8,7 +8,6 @@ pub mod relay;
 pub mod terminal;
 pub mod time;
 
-use anyhow::Context;
 use clap::{CommandFactory, Parser};
 pub use clap_complete::Shell;
 use std::io::{ErrorKind, Write};
@@ -24,14 +23,20 @@ pub fn print(text: impl AsRef<[u8]>) -> anyhow::Result<()> {
 /// The same; false if the reader has had enough, and more would be for nobody.
 pub fn offer(text: impl AsRef<[u8]>) -> anyhow::Result<bool> {
     let mut output = std::io::stdout().lock();
-    match output.write_all(text.as_ref()).and_then(|()| output.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-        Err(error) if failure::is_full(&error) => {
+    offered(output.write_all(text.as_ref()).and_then(|()| output.flush()).map_err(Into::into))
+}
+
+/// What came of writing to standard output: false if the reader has had enough.
+pub fn offered(written: anyhow::Result<()>) -> anyhow::Result<bool> {
+    let Err(error) = written else { return Ok(true) };
+    match error.root_cause().downcast_ref::<std::io::Error>() {
+        Some(cause) if cause.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Some(cause) if failure::is_full(cause) => {
             let failure = failure::Failure::new("standard output");
             let remedy = "free some space where it goes, or send it elsewhere";
-            Err(anyhow::Error::from(error).context(failure.remedy(remedy)))
+            Err(error.context(failure.remedy(remedy)))
         }
-        written => written.map(|()| true).context("standard output"),
+        _ => Err(error.context("standard output")),
     }
 }
 

@@ -13,7 +13,12 @@ pub struct Deferred<T>(pub Box<T>);
 
 impl<T: clap::Args> clap::Args for Deferred<T> {
     fn augment_args(command: clap::Command) -> clap::Command {
-        command.defer(T::augment_args)
+        // What the command is for has been said already; the options' own words are for whoever reads
+        // their source.
+        command.defer(|command| {
+            let about = command.get_about().cloned().unwrap_or_default();
+            T::augment_args(command).about(about).long_about(None)
+        })
     }
 
     fn augment_args_for_update(command: clap::Command) -> clap::Command {

@@ -56,6 +56,17 @@ impl std::os::fd::AsFd for Signals {
     }
 }
 
+/// The first of these that has come and waits, as it is blocked (sigpending(2)).
+pub fn waiting(among: &[Signal]) -> Option<Signal> {
+    // SAFETY: all-zero is a valid sigset_t.
+    let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: sigpending writes a set to where it is told, and cannot fail there.
+    unsafe { libc::sigpending(&mut set) };
+    // SAFETY: the set was filled in, and every Signal is the number of one.
+    let waits = |signal: &Signal| unsafe { libc::sigismember(&set, *signal as i32) } == 1;
+    among.iter().copied().find(waits)
+}
+
 /// Whether whoever started us had us ignore a signal, as nohup(1) does with SIGHUP.
 fn is_ignored(signal: Signal) -> bool {
     // SAFETY: all-zero is a valid sigaction.
@@ -130,6 +141,19 @@ mod tests {
         let none =
             ["", "0", "65", "-1", "SIG", "SIGSIGKILL", "NONE", "RTMIN+31", "RTMIN-1", "RTMAX+1"];
         assert!(none.iter().all(|text| number(text).is_none()));
+    }
+
+    #[test]
+    fn a_signal_waits_while_it_is_blocked() {
+        let set: SigSet = [Signal::SIGWINCH].into_iter().collect();
+        let asked = [Signal::SIGUSR1, Signal::SIGWINCH];
+        set.thread_block().unwrap();
+        assert_eq!(waiting(&asked), None);
+        nix::sys::signal::raise(Signal::SIGWINCH).unwrap();
+        assert_eq!((waiting(&asked), waiting(&asked[..1])), (Some(Signal::SIGWINCH), None));
+        // Its default is to be ignored.
+        set.thread_unblock().unwrap();
+        assert_eq!(waiting(&asked), None);
     }
 
     #[test]

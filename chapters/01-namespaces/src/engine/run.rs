@@ -70,7 +70,7 @@ pub struct Options {
     /// Run a small init as PID 1: it collects orphans and passes signals on
     #[arg(long)]
     init: bool,
-    /// Keep nothing of the container when it ends, as this chapter always does
+    /// Keep nothing of the container when it ends; in chapters 01 and 02, nothing ever is kept
     #[arg(long)]
     rm: bool,
     /// Print the steps and take none of them

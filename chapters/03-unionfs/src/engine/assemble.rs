@@ -13,7 +13,6 @@ use crate::unpack;
 use anyhow::{Context, Result};
 use console::failure::Failure;
 use flate2::read::MultiGzDecoder;
-use std::fs;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
@@ -133,9 +132,6 @@ pub fn unpack_archive(store: &Store, archive: impl Read, below: &[PathBuf]) -> R
     let unpacked = unpack::unpack(&mut archive, &into, &below, store.spelling)?;
     // The end of an archive is not the end of its file, and the digest is of all.
     io::copy(&mut archive, &mut io::sink()).context("read the archive's end")?;
-    let size = partial.path().join("size");
-    fs::write(&size, format!("{}\n", unpacked.size))
-        .with_context(|| format!("write {}", size.display()))?;
     Ok(Layer { partial, diff_id: archive.finish().0, newest: unpacked.newest })
 }
 

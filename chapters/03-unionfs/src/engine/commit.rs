@@ -109,7 +109,7 @@ fn base(store: &Store, record: &Record, ingest: &Scratch, latest: Option<i64>) -
         let layer = NewLayer::packed(store, ingest.path().join("directory"), &[], |out| {
             pack::pack_union(&union, out, latest)
         });
-        let layer = layer.with_context(|| directory.display().to_string())?;
+        let layer = layer.with_context(|| directory.0.display().to_string())?;
         let created = Some(epoch::created(latest, layer.newest));
         let comment = format!("Imported from {}", record.root);
         let config = ImageConfig {

@@ -3,7 +3,9 @@
 
 use crate::engine::blob::NewBlob;
 use crate::engine::digest::Digest;
-use crate::engine::image::{CONFIG, Descriptor, ImageConfig, LAYER, MANIFEST, Manifest};
+use crate::engine::image::{
+    CONFIG, Descriptor, ImageConfig, LAYER, MANIFEST, MOST_LAYERS, Manifest,
+};
 use crate::engine::names;
 use crate::engine::newlayer::NewLayer;
 use crate::engine::reference::Reference;
@@ -23,6 +25,7 @@ pub fn compose(
     new: Vec<NewLayer>,
     name: Option<&Reference>,
 ) -> Result<Digest> {
+    refuse_too_many(lower.len() + new.len())?;
     let blobs = lower.iter().cloned().chain(new.iter().map(|layer| layer.blob.descriptor(LAYER)));
     let blobs = blobs.collect();
     config.rootfs.diff_ids.extend(new.iter().map(|layer| layer.diff_id.clone()));
@@ -56,4 +59,14 @@ pub fn compose(
     }
     layout.publish_index(&index).context("the index of images")?;
     Ok(id)
+}
+
+/// Nobody could mount it, and nothing of ours would read it.
+fn refuse_too_many(layers: usize) -> Result<()> {
+    if layers > MOST_LAYERS {
+        let words = format!("an image of {layers} layers, where {MOST_LAYERS} are the most");
+        let remedy = "make one layer of all that the container sees: export … | import -";
+        return Err(Failure::new(words).remedy(remedy).into());
+    }
+    Ok(())
 }

@@ -1,25 +1,29 @@
 //! The content of a regular file, from wherever to a new file. What is zero becomes a hole: it is not
-//! written, and takes no room on the disk.
+//! written, and takes no room on the disk. What is a hole already is not even read.
 
 use crate::engine::archive::{Archive, Entry};
+use crate::engine::interrupted;
 use anyhow::{Context, Result};
+use kernel::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
+use nix::unistd::{Whence, lseek};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::os::fd::AsFd;
 
 /// So much is looked at for being zero: less would make files of many pieces.
 const BLOCK: usize = 64 << 10;
 
-/// Unpacks an entry of an archive; returns its size.
+/// Unpacks an entry of an archive.
 pub fn unpack(
     archive: &mut Archive<impl Read>,
     entry: &Entry,
     at: impl AsFd,
     name: &OsStr,
-) -> Result<u64> {
+) -> Result<()> {
     let mut file = create(at, name)?;
     for piece in &entry.pieces {
         let too_large = || format!("a file of {} bytes", entry.size);
@@ -29,11 +33,31 @@ pub fn unpack(
     end(&file, entry.size)
 }
 
-/// Copies all that a reader gives into a new file; returns how much that was.
-pub fn copy(from: &mut impl Read, at: impl AsFd, name: &OsStr) -> Result<u64> {
+/// Copies a file into a new one. A few bytes may stand in a file that is larger than
+/// any disk, and to read all of that would take hours.
+pub fn copy(mut from: &File, at: impl AsFd, name: &OsStr) -> Result<()> {
     let mut file = create(at, name)?;
-    let size = write(from, &mut file)?;
+    let size = from.metadata()?.len();
+    let mut done = 0;
+    while let Some(piece) = next_piece(from, done)? {
+        file.seek(SeekFrom::Start(piece.start)).context("seek")?;
+        from.seek(SeekFrom::Start(piece.start)).context("seek")?;
+        // Whoever writes to it meanwhile does not keep us here for ever.
+        write(&mut from.take(piece.end.min(size).saturating_sub(piece.start)), &mut file)?;
+        done = piece.end;
+    }
     end(&file, size)
+}
+
+/// Where the next content of a file is, from here on; none if there are only holes (lseek(2)).
+fn next_piece(file: &File, from: u64) -> Result<Option<Range<u64>>> {
+    let seek = |from, whence| lseek(file, from, whence);
+    let piece = seek(from as i64, Whence::SeekData)
+        .and_then(|start| Ok(start as u64..seek(start, Whence::SeekHole)? as u64));
+    match piece {
+        Err(Errno::ENXIO) => Ok(None),
+        piece => piece.map(Some).context("look for holes"),
+    }
 }
 
 fn create(at: impl AsFd, name: &OsStr) -> io::Result<File> {
@@ -42,11 +66,12 @@ fn create(at: impl AsFd, name: &OsStr) -> io::Result<File> {
     Ok(File::from(openat(at, name, how, Mode::S_IRUSR | Mode::S_IWUSR)?))
 }
 
-/// Writes from where the file is now, except for blocks of zeros.
+/// Writes from where the file is now, except for blocks of zeros; returns how much there was.
 fn write(from: &mut impl Read, file: &mut File) -> Result<u64> {
     let mut block = vec![0; BLOCK];
     let mut size = 0;
     loop {
+        interrupted::refuse()?;
         let length = fill(from, &mut block)?;
         if length == 0 {
             return Ok(size);
@@ -61,11 +86,11 @@ fn write(from: &mut impl Read, file: &mut File) -> Result<u64> {
 }
 
 /// A hole at the end is none until the file is as long as it.
-fn end(file: &File, size: u64) -> Result<u64> {
+fn end(file: &File, size: u64) -> Result<()> {
     if file.metadata()?.len() != size {
         file.set_len(size).with_context(|| format!("a file of {size} bytes"))?;
     }
-    Ok(size)
+    Ok(())
 }
 
 /// Reads until the buffer is full, or there is no more.
@@ -80,4 +105,29 @@ fn fill(from: &mut impl Read, buffer: &mut [u8]) -> Result<usize> {
         }
     }
     Ok(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use console::failure::Failure;
+    use nix::sys::signal::{SigSet, Signal, raise};
+
+    #[test]
+    fn a_signal_that_waits_ends_a_copy_between_its_pieces() {
+        let dir = tempfile::tempdir().unwrap();
+        let (at, file) = (File::open(dir.path()).unwrap(), tempfile::tempfile().unwrap());
+        (&file).write_all(&[b'x'; 3 * BLOCK]).unwrap();
+        let copy = |name: &str| copy(&file, &at, OsStr::new(name));
+        copy("whole").unwrap();
+        assert_eq!(std::fs::metadata(dir.path().join("whole")).unwrap().len(), 3 * BLOCK as u64);
+        let signal: SigSet = [Signal::SIGTERM].into_iter().collect();
+        signal.thread_block().unwrap();
+        raise(Signal::SIGTERM).unwrap();
+        let stopped = copy("stopped").unwrap_err();
+        assert_eq!(signal.wait(), Ok(Signal::SIGTERM));
+        let failure = stopped.downcast_ref::<Failure>().unwrap();
+        assert_eq!(failure.code, Some(143));
+        assert!(failure.message.contains("stopped by SIGTERM"), "{failure}");
+    }
 }

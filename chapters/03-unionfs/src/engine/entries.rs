@@ -16,8 +16,8 @@ const LONGEST_PATH: usize = 4096;
 /// And a name (NAME_MAX).
 const LONGEST_NAME: usize = 255;
 
-/// Where a name in an archive leads: relative to the root of the layer, and nowhere else. `.` and empty parts fall away, `..` takes the part before it
-/// along, whatever that is: no link is looked at.
+/// Where a name in an archive leads: relative to the root of the layer, and nowhere else. `.` and
+/// empty parts fall away, `..` takes the part before it along, whatever that is: no link is looked at.
 ///
 /// # Errors
 /// If it leads out of the root, or the kernel would not take it.
@@ -27,7 +27,7 @@ pub fn clean(bytes: &[u8]) -> Result<PathBuf> {
         let failure = Failure::new(format!("the archive has an entry {} {why}", shown(name)));
         Err(failure.remedy("do not trust this archive; whoever made it has to make it anew").into())
     };
-    if bytes.len() > LONGEST_PATH {
+    if bytes.len() > LONGEST_PATH + of_mark(bytes.rsplit(|byte| *byte == b'/').next()) {
         return refused("whose name is longer than a path can be");
     }
     if bytes.contains(&0) {
@@ -42,13 +42,19 @@ pub fn clean(bytes: &[u8]) -> Result<PathBuf> {
                     return refused("that leads out of the layer");
                 }
             }
-            long if long.len() > LONGEST_NAME => {
+            long if long.len() > LONGEST_NAME + of_mark(Some(long)) => {
                 return refused("with a part that is longer than a name can be");
             }
             part => parts.push(part),
         }
     }
     Ok(OsString::from_vec(parts.join(&b'/')).into())
+}
+
+/// What a name may be longer than one of a file: a whiteout has a prefix before the name that it hides.
+fn of_mark(name: Option<&[u8]>) -> usize {
+    let is_mark = name.is_some_and(|name| name.starts_with(whiteout::PREFIX));
+    if is_mark { whiteout::PREFIX.len() } else { 0 }
 }
 
 /// A whiteout is a file, whatever is said to be in it.
@@ -132,5 +138,10 @@ mod tests {
         }
         assert!(of(&"x".repeat(256)).is_err() && of(&"x".repeat(255)).is_ok());
         assert!(of(&"x/".repeat(2049)).is_err());
+        // A whiteout has four bytes more than the name that it hides.
+        let hides = |length: usize| format!("d/.wh.{}", "x".repeat(length));
+        assert!(of(&hides(256)).is_err() && of(&hides(255)).is_ok());
+        let deep = |length: usize| "x/".repeat(2000) + &hides(length);
+        assert!(of(&deep(95)).is_err() && of(&deep(94)).is_ok());
     }
 }

@@ -33,7 +33,7 @@ pub fn export(options: &Options, store: &Store) -> Result<()> {
     let root = Directory::root(&directories(store, &record)?, store.spelling)?;
     match &options.output {
         Some(path) => to_file(path, &root),
-        None => pack(&root, output.lock()).context("standard output"),
+        None => console::offered(pack(&root, output.lock())).map(drop),
     }
 }
 
@@ -70,6 +70,6 @@ fn to_file(path: &Path, root: &Directory) -> Result<()> {
 
 fn pack(root: &Directory, out: impl Write) -> Result<()> {
     let mut out = BufWriter::with_capacity(64 << 10, out);
-    pack::pack_union(root, &mut out, None)?;
+    pack::pack_plain(root, &mut out)?;
     Ok(out.flush()?)
 }

@@ -31,10 +31,13 @@ const DOCKERS_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+
 pub const NAME: &str = "org.opencontainers.image.ref.name";
 
 /// What overlay can stack (OVL_MAX_STACK in fs/overlayfs/params.h).
-const MOST_LAYERS: usize = 500;
+pub const MOST_LAYERS: usize = 500;
 
 /// More than any image has for as many machines.
 const MOST_MANIFESTS: usize = 10_000;
+
+/// What to do about an image that is none for us.
+const ANEW: &str = "whoever made this image has to make it anew; `rmi -f` removes it";
 
 /// A reference to a blob.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -258,7 +261,7 @@ impl Manifest {
         let manifest: Manifest = serde_json::from_slice(json)?;
         if manifest.schema_version != 2 {
             let failure = Failure::new("a manifest of the first schema, which names no layers");
-            return Err(failure.remedy("whoever made this image has to make it anew").into());
+            return Err(failure.remedy(ANEW).into());
         }
         check("layers", manifest.layers.len(), MOST_LAYERS)?;
         Ok(manifest)
@@ -272,7 +275,7 @@ impl ImageConfig {
         let (layers, diff_ids) = (manifest.layers.len(), config.rootfs.diff_ids.len());
         if layers != diff_ids {
             let words = format!("the manifest has {layers} layers, the configuration {diff_ids}");
-            return Err(Failure::new(words).into());
+            return Err(Failure::new(words).remedy(ANEW).into());
         }
         Ok(config)
     }
@@ -296,7 +299,7 @@ pub fn architecture() -> &'static str {
 fn check(what: &str, count: usize, most: usize) -> Result<()> {
     if count > most {
         let failure = Failure::new(format!("{count} {what}, where {most} are the most"));
-        return Err(failure.into());
+        return Err(failure.remedy(ANEW).into());
     }
     Ok(())
 }

@@ -16,6 +16,10 @@ const NONE: &str = "<none>";
 
 /// Options of `images`.
 #[derive(clap::Args, Debug)]
+#[command(
+    after_help = "SIZE is that of the layers as they travel, compressed; those that images share \
+                        count for each."
+)]
 pub struct Options {
     /// All images; in this chapter, none are hidden
     #[arg(short, long)]
@@ -67,8 +71,7 @@ pub fn list(options: &Options, store: &Store) -> Result<String> {
         console::tell(&format!("{error:#}"));
     }
     listing.images.sort_by_key(|image| Reverse(created(image)));
-    let rows: Vec<Row> =
-        listing.images.iter().flat_map(|image| rows(image, options, store)).collect();
+    let rows: Vec<Row> = listing.images.iter().flat_map(|image| rows(image, options)).collect();
     if options.quiet {
         return console::format::list(&rows, &[], Some("{{.ID}}"));
     }
@@ -78,7 +81,7 @@ pub fn list(options: &Options, store: &Store) -> Result<String> {
 }
 
 /// A row for each name that is asked for.
-fn rows(image: &Image, options: &Options, store: &Store) -> Vec<Row> {
+fn rows(image: &Image, options: &Options) -> Vec<Row> {
     let row = |name: Option<&Reference>| {
         let moment = created(image);
         let age = moment.map(|moment| SystemTime::now().duration_since(moment).unwrap_or_default());
@@ -92,7 +95,7 @@ fn rows(image: &Image, options: &Options, store: &Store) -> Vec<Row> {
             digest: image.descriptor.digest.to_string(),
             id: if options.no_trunc { image.id.to_string() } else { image.id.short().into() },
             repository: part(|name| &name.repository),
-            size: decimal_bytes(size(image, store)),
+            size: decimal_bytes(size(image)),
             tag: part(|name| &name.tag),
         }
     };
@@ -107,12 +110,10 @@ fn is_asked(name: Option<&Reference>, options: &Options) -> bool {
     name.is_some_and(|name| *asked == name.repository || *asked == name.to_string())
 }
 
-/// How many bytes its files have; where a layer is not unpacked yet, those of its blob.
-pub fn size(image: &Image, store: &Store) -> u64 {
-    let (layers, chain) = (store.layers(), image.chain_ids());
-    let blobs = image.manifest.layers.iter().zip(&chain);
-    let sizes = blobs.map(|(blob, layer)| layers.size(layer).unwrap_or(blob.size));
-    sizes.fold(0, u64::saturating_add)
+/// How many bytes its layers have as they travel, which its manifest says: how many they have unpacked,
+/// nobody knows before that is done.
+pub fn size(image: &Image) -> u64 {
+    image.manifest.layers.iter().map(|blob| blob.size).fold(0, u64::saturating_add)
 }
 
 fn created(image: &Image) -> Option<SystemTime> {

@@ -50,7 +50,7 @@ fn of(store: &Store, image: &Image) -> Result<Value> {
         "Config": settings,
         "Architecture": config.architecture,
         "Os": config.os,
-        "Size": images::size(image, store),
+        "Size": images::size(image),
         "GraphDriver": {"Name": "overlay", "Data": directories(store, image)},
         "RootFS": {"Type": "layers", "Layers": config.rootfs.diff_ids},
     }))

@@ -8,11 +8,6 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
 impl Layers {
-    /// How many bytes its files had in the archive, if it is there.
-    pub fn size(&self, chain: &str) -> Option<u64> {
-        fs::read_to_string(self.place(chain).join("size")).ok()?.trim().parse().ok()
-    }
-
     /// A place to unpack a layer in: `fs` in it.
     pub fn partial(&self) -> Result<Scratch> {
         let partial = Scratch::make(&self.directory, PARTIAL)?;

@@ -2,6 +2,7 @@
 //! of the chapter may skip it.
 
 pub mod alone;
+pub mod any_path;
 pub mod archive;
 pub mod assemble;
 pub mod attach;
@@ -15,6 +16,7 @@ pub mod compose;
 pub mod container_names;
 pub mod content;
 pub mod copy;
+pub mod copy_up;
 pub mod diff;
 pub mod digest;
 pub mod directory_times;
@@ -30,6 +32,7 @@ pub mod import;
 pub mod inspect;
 pub mod inspect_image;
 pub mod instructions;
+pub mod interrupted;
 pub mod known;
 pub mod layer_files;
 pub mod layout;

@@ -30,24 +30,44 @@ pub(crate) fn mount_the_older_way(overlay: &Overlay) -> Result<OwnedFd> {
     }
     // By its own name: a descriptor would go on meaning what lies below the mount.
     let place = CString::new(overlay.own.as_os_str().as_bytes())?;
-    mount::mount_at(c"overlay", c"overlay", &place, &mount::option(line))?;
+    mount::mount_at(c"overlay", c"overlay", &place, &CString::new(line)?)?;
     let detached = mount::clone_mount(&place)?;
     mount::detach(&place)?;
     Ok(detached)
 }
 
-/// All options in one line, with each path named in this way.
-fn options(overlay: &Overlay, name: &mut dyn FnMut(&Path) -> CString) -> String {
-    let mut name = |path: &Path| name(path).to_string_lossy().into_owned();
-    let lower: Vec<String> = overlay.lower.iter().map(|layer| name(layer)).collect();
+/// All options in one line, with each path named in this way. A path is bytes, and need not be text.
+fn options(overlay: &Overlay, name: &mut dyn FnMut(&Path) -> CString) -> Vec<u8> {
+    let mut name = |path: &Path| name(path).into_bytes();
+    let lower: Vec<Vec<u8>> = overlay.lower.iter().map(|layer| name(layer)).collect();
     let (upper, work) = (name(&overlay.upper()), name(&overlay.work()));
     // LAB 03.1 layers: all of them in one option, the uppermost first, with colons between them
-    let mut line = format!("lowerdir={}", lower.join(":"));
+    let mut line = [b"lowerdir=", &*lower.join(&b':')].concat();
     // LAB 03.1 own: where it is written to, and where overlay may prepare that
-    line += &format!(",upperdir={upper},workdir={work}");
+    line.extend([&b",upperdir="[..], &upper, b",workdir=", &work].concat());
     for (name, value) in OPTIONS {
-        line += &format!(",{name}={value}");
+        line.extend(format!(",{name}={value}").into_bytes());
     }
-    line += if overlay.spelling() == Spelling::User { ",userxattr" } else { "" };
-    line + if overlay.is_thrown_away() { ",volatile" } else { "" }
+    let user = overlay.spelling() == Spelling::User;
+    line.extend(if user { ",userxattr" } else { "" }.bytes());
+    line.extend(if overlay.is_thrown_away() { ",volatile" } else { "" }.bytes());
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsStr;
+
+    #[test]
+    fn a_path_that_is_no_text_is_named_as_it_is() {
+        let path = |bytes: &[u8]| OsStr::from_bytes(bytes).into();
+        let (lower, own) = (vec![path(b"/two\xff"), path(b"/one")], path(b"/own\xfe"));
+        let mut names = PathNames::default();
+        let overlay = Overlay { record: None, lower, own };
+        let line = options(&overlay, &mut |path| names.plain(path));
+        let begin =
+            b"lowerdir=/two\xff:/one,upperdir=/own\xfe/upper,workdir=/own\xfe/work,redirect_dir=";
+        assert!(line.starts_with(begin), "{}", String::from_utf8_lossy(&line));
+    }
 }

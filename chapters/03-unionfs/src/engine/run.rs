@@ -1,6 +1,7 @@
 //! `run`: chapter 02's, on an image, the lab or a directory, none of which it writes to; and `create`.
 
 use crate::container::{Driver, Held, Record, State};
+use crate::engine::any_path::AnyPath;
 use crate::engine::base::{Base, Files};
 use crate::engine::life_options::LifeOptions;
 use crate::engine::settings::Settings;
@@ -11,7 +12,7 @@ use crate::shim;
 use anyhow::Result;
 use cgroups::cgroup::ControlGroups;
 use cgroups::engine::process_limits::ProcessLimits;
-use console::failure::{Failure, OURS};
+use console::failure::{Failure, NOT_EXECUTABLE, NOT_FOUND, OURS};
 use console::options::Global;
 use kernel::process::Exit;
 use namespaces::config::{Config, Root};
@@ -23,6 +24,8 @@ use std::path::{Path, PathBuf};
 /// Options of `run` and `create`.
 #[derive(clap::Args, Debug)]
 #[group(skip)]
+// Chapter 01's words know of no images.
+#[command(mut_arg("root_and_command", |root| root.help(ROOT)))]
 pub struct Options {
     #[command(flatten)]
     limited: cgroups::engine::run::Options,
@@ -38,6 +41,10 @@ pub struct Options {
     )]
     storage_driver: Driver,
 }
+
+/// What a root can be.
+const ROOT: &str = "An image's name or id, `lab`, or a directory (a path that begins with . or /); then \
+                    the command [default: the image's, or /bin/sh]";
 
 /// Which mechanisms start a container: main.rs has the list.
 pub type Mechanisms = fn(Overlay, ControlGroups, ProcessLimits) -> Vec<Box<dyn Mechanism>>;
@@ -156,7 +163,7 @@ impl Made {
             root: base.name.clone(),
             image: base.image.clone(),
             layers: base.layers.clone(),
-            directory: base.directory.clone(),
+            directory: base.directory.clone().map(AnyPath),
             driver: options.storage_driver,
             spelling: store.spelling,
             command: config.process.arguments.iter().map(text).collect(),
@@ -191,7 +198,7 @@ impl Made {
 }
 
 /// What failed to start has changed nothing that somebody would look for, unless it is the command
-/// that was not found: as in Docker, such a container stays.
+/// that was not found, or is none: as in Docker, such a container stays.
 fn keep_or_remove(
     held: Held,
     record: &Record,
@@ -199,7 +206,8 @@ fn keep_or_remove(
     started_at: String,
 ) -> Result<()> {
     let exit_code = ended.as_ref().map_or_else(end_code, |exit| exit.code());
-    if record.auto_remove || exit_code == OURS && ended.is_err() {
+    let never_ran = ended.is_err() && !matches!(exit_code, NOT_FOUND | NOT_EXECUTABLE);
+    if record.auto_remove || never_ran {
         return held.remove(Some(record));
     }
     held.finish(&State { exit_code, started_at, finished_at: moment::now(), ..State::default() })

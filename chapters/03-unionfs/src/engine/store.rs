@@ -81,7 +81,7 @@ impl Store {
             return Err(Failure::new(words).remedy(remedy).into());
         }
         if let Some(directory) = &record.directory {
-            return Ok(vec![directory.clone()]);
+            return Ok(vec![directory.0.clone()]);
         }
         let layers = self.layers().directories(&record.layers);
         let layers = layers.with_context(|| format!("container {}", record.name))?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use testkit::{RootDir, fresh_root, is_root, peer, program, random_token, scratch, shared_root};
 
+use crate::oci::{Layer, put};
 use crate::{minidock, random};
 
 /// A container that has ended; it is removed with the value.
@@ -98,6 +99,47 @@ fn what_an_upper_layer_has_deleted_still_lies_in_the_image() {
 }
 
 #[test]
+fn no_image_is_made_of_more_layers_than_one_can_have() {
+    let state = fresh_root();
+    let state = state.path();
+    let mut layers = vec![Layer::new().with_probe()];
+    layers.resize_with(500, Layer::new);
+    put(state, "high", layers);
+    // An overlay of so many takes Linux 6.5.
+    let run = minidock(state, "run --name top --storage-driver copy high /probe true");
+    run.run().success();
+    let commit = minidock(state, "commit top higher").run();
+    commit.code(1).stdout("").stderr_contains("an image of 501 layers, where 500 are the most");
+    commit.stderr_contains("try: make one layer of all that the container sees: export");
+    let images = minidock(state, "images --format {{.Repository}}").run();
+    images.success().stdout("high\n").stderr("");
+    let flat = scratch();
+    let flat = flat.path().join("tar");
+    minidock(state, "export top -o").arg(&flat).run().success();
+    minidock(state, "import").arg(&flat).arg("flat").run().success();
+    minidock(state, "run --rm flat /probe true").run().success();
+}
+
+#[test]
+fn a_name_of_255_bytes_is_deleted_in_an_image_too() {
+    let root = shared_root();
+    let (one, two, name) = (random_token(), random_token(), "y".repeat(255));
+    Ended::run(root, "lab", &format!("echo x > /{name}")).commit("", &one);
+    let deleted = Ended::run(root, &one, &format!("rm /{name}"));
+    deleted.commit("", &two);
+    let test = format!("test ! -e /{name}");
+    minidock(root, "run --rm").arg(&two).sh(&test).run().success();
+    let copied = minidock(root, "run --rm --storage-driver copy").arg(&two);
+    copied.sh(&test).run().success();
+    let Some(umoci) = peer("umoci", "apt install umoci") else { return };
+    let bundle = scratch();
+    let into = bundle.path().join("bundle");
+    let image = format!("{}:{two}:latest", root.join("images").display());
+    program(umoci).words("unpack --rootless --image").arg(image).arg(&into).run().success();
+    assert!(into.join("rootfs/bin").exists() && !into.join("rootfs").join(&name).exists());
+}
+
+#[test]
 fn an_export_is_what_the_container_sees() {
     let root = shared_root();
     let token = random_token();
@@ -124,6 +166,11 @@ fn an_export_is_what_the_container_sees() {
     seen.success().stdout(&format!("{token}\n"));
     let nowhere = minidock(root, "export -o").arg(dir.path().join("no/file")).arg(&second.name);
     nowhere.run().code(1).stderr_contains("No such file or directory");
+    // Who has had enough of it is no failure; a full disk is.
+    let to = |place: &str| minidock(root, "export").arg(&second.name).within(place).run();
+    to("{ \"$@\"; echo $? >&2; } | head -c 1000 > /dev/null").success().stderr("0\n");
+    let full = to("\"$@\" > /dev/full");
+    full.code(1).stderr_contains("try: free some space where it goes, or send it elsewhere");
     let mut terminal = minidock(root, "export").arg(&second.name).on_terminal(24, 80);
     terminal.read_until("cowardly refusing to save to a terminal");
     assert_eq!(terminal.wait().code(), Some(1));

@@ -1,7 +1,9 @@
 //! The mechanism: what a container writes is its own, and below it lie layers that nobody writes to.
 
+use std::ffi::OsStr;
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use testkit::{
@@ -122,6 +124,22 @@ fn our_files_may_lie_anywhere_however_long_the_path_is_and_whatever_is_in_it() {
         minidock(&state, "run --name lab lab").sh("echo x > /bin/ls").run().success();
         minidock(&state, "diff lab").run().success().stdout("C /bin\nC /bin/ls\n");
     }
+}
+
+#[test]
+fn a_path_need_not_be_text() {
+    let (dir, directory) = (scratch(), RootDir::new());
+    let name = |bytes: &[u8]| dir.path().join(OsStr::from_bytes(bytes));
+    let (state, root) = (name(b"state\xfe"), name(b"bad\xff\xfename"));
+    fs::create_dir(&state).unwrap();
+    symlink(directory.path(), &root).unwrap();
+    minidock(&state, "run --name one").arg(&root).words("/probe true").run().success();
+    minidock(&state, "start -a one").run().success();
+    minidock(&state, "commit one of:it").run().success();
+    minidock(&state, "run --rm of:it /probe true").run().success();
+    minidock(&state, "run --rm lab true").run().success();
+    minidock(&state, "diff one").run().success().stdout("");
+    minidock(&state, "rm one").run().success();
 }
 
 #[test]
