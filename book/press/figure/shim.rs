@@ -6,8 +6,8 @@ use anyhow::{Context, Result, ensure};
 
 const HEADS: [&str; 3] = ["command line", "shim", "container"];
 /// Where the life of each is drawn; its texts begin right of that.
-const LIVES: [u32; 3] = [14, 200, 480];
-const WIDTH: u32 = 620;
+const LIVES: [u32; 3] = [4, 160, 425];
+const WIDTH: u32 = 550;
 const ROW: u32 = 30;
 const TOP: u32 = 34;
 /// About the width of a letter.
