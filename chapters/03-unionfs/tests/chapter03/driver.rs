@@ -125,6 +125,7 @@ fn on_an_overlay_the_remedy_is_named_and_helps() {
         ls merged/containers";
     let session = outer(script).arg(dir.path()).arg(testkit::binary(3)).arg(state.path()).run();
     session.success().stdout("125\n0\n");
-    session.stderr_contains("is on an overlay itself, where overlay cannot write");
+    session.stderr_contains("is on an overlay itself, where overlay cannot write: mount: ");
+    assert!(!session.errors().contains("lowerdir="), "{}", session.errors());
     session.stderr_contains("try: use --storage-driver copy, or put our files on another");
 }

@@ -138,7 +138,7 @@ fn a_path_need_not_be_text() {
     minidock(&state, "commit one of:it").run().success();
     minidock(&state, "run --rm of:it /probe true").run().success();
     minidock(&state, "run --rm lab true").run().success();
-    minidock(&state, "diff one").run().success().stdout("");
+    minidock(&state, "diff one").run().success().stdout("A /dev\nA /proc\nA /sys\n");
     minidock(&state, "rm one").run().success();
 }
 
