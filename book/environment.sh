@@ -18,6 +18,7 @@ done
 mount -t tmpfs -o mode=755 host /mnt
 mkdir /mnt/bin /mnt/lib /mnt/home
 mkdir -m 1777 /mnt/tmp
+mkdir /mnt/run
 # Here cargo puts programs and examples; an ordinary build, below the working directory.
 mkdir -p /mnt/home/target/debug
 ln -s /mnt/bin /mnt/home/target/release
@@ -73,6 +74,7 @@ rmdir /mnt/cgroup
 
 mount --bind /mnt/lib /var/lib
 mount --bind /mnt/tmp /tmp
+mount --bind /mnt/run /run
 if ! test -e "$tree/labs"; then
     mkdir -p "$tree"
     # As it is: the name behind the link leads nowhere any more.

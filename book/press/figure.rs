@@ -5,6 +5,7 @@ mod groups;
 mod layers;
 mod pivot;
 mod protocol;
+mod shim;
 mod throttling;
 mod views;
 
@@ -12,8 +13,8 @@ use crate::tree::Tree;
 use anyhow::{Context, Result, bail};
 
 /// All pictures, by the names that pages use.
-pub(crate) const NAMES: [&str; 6] =
-    ["views", "protocol", "pivot", "groups", "throttling", "layers"];
+pub(crate) const NAMES: [&str; 7] =
+    ["views", "protocol", "pivot", "groups", "throttling", "layers", "shim"];
 
 /// The picture as HTML.
 pub(crate) fn draw(tree: &Tree, name: &str) -> Result<String> {
@@ -23,6 +24,7 @@ pub(crate) fn draw(tree: &Tree, name: &str) -> Result<String> {
         "pivot" => pivot::draw(&tree.read("book/captures/pivot_root.txt")?)?,
         "groups" => groups::draw(&tree.read("book/captures/cgroup_tree.txt")?)?,
         "throttling" => throttling::draw(&tree.read("book/captures/throttling.txt")?)?,
+        "shim" => shim::draw(&tree.read("chapters/03-unionfs/src/shim.rs")?)?,
         "layers" => layers::draw(&tree.read("book/captures/layers.txt")?)?,
         _ => bail!("there is no picture `{name}`"),
     };

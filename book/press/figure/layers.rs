@@ -5,11 +5,14 @@ use super::{Anchor, Picture};
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
 
-const ROW: u32 = 58;
+const ROW: u32 = 52;
 const BOX: u32 = 34;
-const LEFT: u32 = 130;
-const COLUMN: u32 = 118;
-const TOP: u32 = 24;
+const LEFT: u32 = 60;
+const TOP: u32 = 10;
+/// Between two columns; in it a line goes from a name of the union up to its layer.
+const GAP: u32 = 14;
+/// More than the width of a letter.
+const LETTER: u32 = 9;
 
 /// From the top down.
 const LAYERS: [(&str, &str); 3] = [
@@ -26,22 +29,25 @@ pub(super) fn draw(capture: &str) -> Result<Picture> {
         lines.iter().find(|line| line[0] == place && line[1] == name).map(|line| line[2])
     };
     ensure!(names.iter().any(|name| of("upper", name) == Some("whiteout")), "no whiteout");
+    let longest = names.iter().map(|name| name.chars().count()).max().context("no names")?;
+    // Room for the word on a whiteout, too. Five columns of short names fit on a phone.
+    let wide = LETTER * longest.max(4) as u32 + 2;
+    let column = |at: usize| LEFT + at as u32 * (wide + GAP);
+    let row = |at: usize| TOP + at as u32 * ROW;
     let title = "Which layer a name is from";
-    let width = LEFT + names.len() as u32 * COLUMN + 10;
-    let mut picture = Picture::new(title, width, TOP + 4 * ROW);
-    for (row, (layer, shown)) in LAYERS.iter().enumerate() {
-        let y = TOP + row as u32 * ROW;
-        picture.text(10, y + 22, Anchor::Start, "title", layer);
+    let mut picture = Picture::new(title, column(names.len()), row(LAYERS.len()) + BOX + 10);
+    for (at, (layer, shown)) in LAYERS.iter().enumerate() {
+        let y = row(at);
+        picture.text(0, y + 22, Anchor::Start, "title", layer);
         let mut has = Vec::new();
-        for (column, name) in names.iter().enumerate() {
-            let x = LEFT + column as u32 * COLUMN;
+        for (place, name) in names.iter().enumerate() {
             let Some(kind) = of(layer, name) else { continue };
-            let whiteout = kind == "whiteout";
+            let (x, whiteout) = (column(place), kind == "whiteout");
             let seen = of("union", name) == Some(*layer);
             let class = if seen { "filled" } else { "dashed" };
-            picture.rectangle(x, y, COLUMN - 16, BOX, class);
-            let text = if whiteout { format!("{name}: gone") } else { (*name).to_owned() };
-            picture.text(x + (COLUMN - 16) / 2, y + 22, Anchor::Middle, "code", &text);
+            picture.rectangle(x, y, wide, BOX, class);
+            let (class, text) = if whiteout { ("text", "gone") } else { ("code", *name) };
+            picture.text(x + wide / 2, y + 22, Anchor::Middle, class, text);
             has.push(match (whiteout, seen) {
                 (true, _) => format!("a whiteout for {name}"),
                 (false, true) => format!("{name}, which is seen"),
@@ -50,18 +56,21 @@ pub(super) fn draw(capture: &str) -> Result<Picture> {
         }
         picture.say(format!("{shown}; it has {}.", has.join("; ")));
     }
-    let y = TOP + LAYERS.len() as u32 * ROW;
-    picture.text(10, y + 22, Anchor::Start, "title", "union");
+    let y = row(LAYERS.len());
+    picture.text(0, y + 22, Anchor::Start, "title", "union");
     let mut seen = Vec::new();
-    for (column, name) in names.iter().enumerate() {
+    for (place, name) in names.iter().enumerate() {
         let Some(from) = of("union", name) else { continue };
-        let x = LEFT + column as u32 * COLUMN;
-        picture.rectangle(x, y, COLUMN - 16, BOX, "solid");
-        picture.text(x + (COLUMN - 16) / 2, y + 22, Anchor::Middle, "code", name);
-        let row =
-            LAYERS.iter().position(|(layer, _)| *layer == from).context("an unknown layer")?;
-        let middle = x + (COLUMN - 16) / 2;
-        picture.line((middle, TOP + row as u32 * ROW + BOX), (middle, y), "stroke");
+        let x = column(place);
+        picture.rectangle(x, y, wide, BOX, "solid");
+        picture.text(x + wide / 2, y + 22, Anchor::Middle, "code", name);
+        let source = LAYERS.iter().position(|(layer, _)| *layer == from);
+        let above = row(source.context("an unknown layer")?) + BOX / 2;
+        // Beside what is between the two: a line through a name would look like one struck out.
+        let (edge, side, below) = (x + wide, x + wide + GAP / 2, y + BOX / 2);
+        picture.line((edge, above), (side, above), "stroke");
+        picture.line((side, above), (side, below), "stroke");
+        picture.line((edge, below), (side, below), "stroke");
         seen.push(format!("{name} from {from}"));
     }
     picture.say(format!("The union shows {}.", seen.join(", ")));

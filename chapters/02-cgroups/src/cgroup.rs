@@ -50,8 +50,9 @@ impl Mechanism for ControlGroups {
         let name = self.name.clone().unwrap_or_else(|| config.id.clone());
         let (put, limits) = (self.group.clone(), self.limits.clone());
         let hierarchies = hierarchy::used()?;
-        let (used, named) = (hierarchies.clone(), self.name.is_some());
-        let needed = named && self.is_record || self.limits != Limits::default();
+        let (used, named) = (hierarchies.clone(), self.name.is_some() && self.is_record);
+        let needed = named || self.limits != Limits::default();
+        let other = (!self.is_record).then(|| config.id.clone());
         plan.step(
             Phase::Prepare,
             "make a control group",
@@ -60,7 +61,7 @@ impl Mechanism for ControlGroups {
                 if named {
                     claim::refuse_elsewhere(&name, &used)?;
                 }
-                match Group::make(&name, &used, &limits) {
+                match claim::make(&name, other.as_deref(), &used, &limits) {
                     Ok(group) => put.put(group),
                     Err(error) => undelegated::refuse_if(needed, error, &limits)?,
                 }

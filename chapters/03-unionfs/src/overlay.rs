@@ -20,14 +20,13 @@ use crate::whiteout::Spelling;
 use anyhow::{Context, Result};
 use kernel::Errno;
 use kernel::mount::{self, Setting};
+use kernel::path;
 use namespaces::config::Config;
 use namespaces::plan::{Mechanism, Phase, Plan};
 use nix::sys::stat::stat;
 use std::ffi::CString;
-use std::fs::{self, Permissions};
-use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 /// The mechanism, with what it is to put together.
@@ -100,19 +99,17 @@ impl Overlay {
     }
 
     fn make_upper(&self) -> Result<()> {
-        let (upper, uppermost) = (self.upper(), self.lower.first().context("a root has a layer")?);
+        let uppermost = self.lower.first().context("a root has a layer")?;
         let below = stat(uppermost).with_context(|| format!("layer {}", uppermost.display()))?;
-        let make = || -> std::io::Result<()> {
-            match fs::create_dir(self.work()).and_then(|()| fs::create_dir(&upper)) {
-                // Of a container that is started again.
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
-                made => made?,
-            }
-            chown(&upper, Some(below.st_uid), Some(below.st_gid))?;
+        let own = path::open_root(&CString::new(self.own.as_os_str().as_bytes())?)?;
+        path::make_directory(&own, c"work", 0o777)?;
+        // A container that is started again has its layer already.
+        if path::make_directory(&own, c"upper", 0o777)? {
+            path::set_owner(&own, c"upper", below.st_uid, below.st_gid)?;
             // Not less, also where the mask of the caller is strict.
-            fs::set_permissions(&upper, Permissions::from_mode(below.st_mode & 0o7777))
-        };
-        make().with_context(|| upper.display().to_string())
+            path::set_mode(&own, c"upper", below.st_mode & 0o7777)?;
+        }
+        Ok(())
     }
 
     fn mount(&self) -> Result<OwnedFd> {

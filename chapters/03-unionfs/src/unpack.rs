@@ -9,7 +9,7 @@ use crate::engine::place::Place;
 use crate::engine::stack::{Directory, Found};
 use crate::engine::{alone, content, entries};
 use crate::whiteout::{self, Mark, Spelling};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, SFlag, mknodat};
 use nix::sys::time::TimeSpec;
@@ -19,12 +19,6 @@ use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-
-/// More entries than any layer has.
-const MOST: u64 = 1_000_000;
-
-/// So many directories may lie in one another: whoever goes through them has as many open.
-pub(crate) const DEEPEST: usize = 400;
 
 pub(crate) const DIRECTORY: OFlag =
     OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
@@ -61,11 +55,11 @@ pub fn unpack(
     };
     layer.root_as_below()?;
     let mut archive = Archive::new(archive);
-    while let Some(entry) = archive.next_entry().context("the archive is damaged")? {
+    while let Some(entry) = archive.next_entry()? {
         let shown = || entries::shown(&entry);
-        layer.entry(&mut archive, &entry).map_err(entries::full).with_context(shown)?;
+        layer.entry(&mut archive, &entry).map_err(entries::explained).with_context(shown)?;
         layer.unpacked.entries += 1;
-        ensure!(layer.unpacked.entries <= MOST, "a layer of more than {MOST} entries");
+        entries::bounded(layer.unpacked.entries, layer.paths)?;
     }
     // Whoever takes a digest takes it of the whole, and what comes after the end belongs to that.
     archive.finish()?;
@@ -92,7 +86,8 @@ impl Layer {
         let metadata = &entry.metadata;
         let Some(name) = path.file_name() else {
             // The root itself: only a directory can be that.
-            ensure!(entry.kind == Some(SFlag::S_IFDIR), "the root can only be a directory");
+            let fits = entry.kind == Some(SFlag::S_IFDIR);
+            entries::insist(fits, "the root can only be a directory")?;
             self.times.insert(PathBuf::new(), metadata.mtime);
             return metadata.apply(self.root.directory(), OsStr::new("."), SFlag::S_IFDIR);
         };
@@ -111,8 +106,7 @@ impl Layer {
         }
         let place = self.place(parent)?;
         let Some(kind) = entry.kind else {
-            let target = entries::target(entry)?.as_encoded_bytes();
-            return self.hard_link(&place, name, &entries::clean(target)?);
+            return self.hard_link(&place, name, &entries::linked(entry)?);
         };
         self.unpacked.newest = self.unpacked.newest.max(Some(metadata.mtime.tv_sec()));
         if kind == SFlag::S_IFDIR {
@@ -140,7 +134,7 @@ impl Layer {
                 alone::make(place.enter(name)?.directory(), self.spelling)
             }
             Some(_) => Ok(()),
-            None => Ok(whiteout::make_whiteout(place.directory(), name)?),
+            None => whiteout::make_whiteout(place.directory(), name, self.spelling),
         }
     }
 

@@ -48,7 +48,7 @@ pub struct Global {
     #[arg(long, global = true)]
     pub rootless: bool,
 
-    /// Tell each kernel call as it is made; =step waits for a key before each
+    /// Tell the kernel calls that make a container, one by one; =step waits for a key before each
     #[arg(long, global = true, value_name = "step", num_args = 0..=1, require_equals = true,
           default_missing_value = "all")]
     explain: Option<Explain>,

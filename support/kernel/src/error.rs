@@ -63,6 +63,7 @@ fn remedy(call: &str, errno: Errno) -> Option<&'static str> {
         ("mkdirat", Errno::EROFS | Errno::EACCES) => {
             "create the directories proc, sys and dev in the root yourself: it cannot be written"
         }
+        ("mkdirat", Errno::ENOSPC | Errno::EDQUOT) => "free some space there",
         ("setresuid" | "setresgid", Errno::EINVAL) => {
             "this id is not mapped in the lab box: install newuidmap (package uidmap) and give \
              your account a range in /etc/subuid and /etc/subgid, or run as root"

@@ -1,6 +1,6 @@
-//! `--explain`: every kernel call told as it is made: the call, its arguments, its result, and,
-//! as a heading over a group of calls, why. All wrappers of this crate go through [`call`], so
-//! that the story and strace(1) agree.
+//! `--explain`: the kernel calls that make a container, told as they are made: the call, its arguments,
+//! its result, and, as a heading over a group of calls, why. All that the chapters teach goes through
+//! [`call`], so that the story and strace(1) agree. Not told are calls that only look, and bookkeeping.
 
 use crate::error::{Error, Result};
 use nix::errno::Errno;
@@ -16,6 +16,8 @@ pub const NAMED: &[&str] = &[
     "close_range",
     "execve",
     "fchdir",
+    "fchmodat",
+    "fchownat",
     "fsconfig",
     "fsmount",
     "fsopen",

@@ -5,7 +5,9 @@ use crate::descriptor::take_new;
 use crate::error::Result;
 use crate::explain::{call, descriptor, flags};
 use nix::errno::Errno;
+use nix::fcntl::AtFlags;
 use nix::sys::stat::Mode;
+use nix::unistd::{Gid, Uid, fchownat};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -111,6 +113,27 @@ pub fn make_directory(dir: impl AsFd, name: &CStr, mode: u32) -> Result<bool> {
         Err(error) if error.errno == Errno::EEXIST => Ok(false),
         made => made.map(|()| true),
     }
+}
+
+/// Gives what lies beside `dir` to this user and group (chown(2)).
+pub fn set_owner(dir: impl AsFd, name: &CStr, uid: u32, gid: u32) -> Result<()> {
+    let (dir, user, group) = (dir.as_fd(), Uid::from_raw(uid), Gid::from_raw(gid));
+    call(
+        "fchownat",
+        || format!("{}, {name:?}, {uid}, {gid}, 0", dir.as_raw_fd()),
+        || fchownat(dir, name, Some(user), Some(group), AtFlags::empty()),
+    )
+}
+
+/// Sets the permissions of what lies beside `dir`, whatever the caller's mask is (chmod(2)).
+pub fn set_mode(dir: impl AsFd, name: &CStr, mode: u32) -> Result<()> {
+    use nix::sys::stat::{FchmodatFlags, fchmodat};
+    let (dir, bits) = (dir.as_fd(), Mode::from_bits_truncate(mode));
+    call(
+        "fchmodat",
+        || format!("{}, {name:?}, 0{mode:o}", dir.as_raw_fd()),
+        || fchmodat(dir, name, bits, FchmodatFlags::FollowSymlink),
+    )
 }
 
 /// Makes a character device node beside `dir` (null(4), full(4), random(4), tty(4)).

@@ -2,6 +2,8 @@
 //! with its holder, so that what a killed command line has left behind can be told from what runs.
 
 use crate::engine::{find, refuse};
+use crate::group::Group;
+use crate::limits::Limits;
 use anyhow::{Context, Result};
 use kernel::cgroup::Hierarchy;
 use kernel::{Errno, cgroup};
@@ -39,6 +41,22 @@ pub(crate) fn refuse_elsewhere(name: &str, hierarchies: &[Hierarchy]) -> Result<
         drop(claim(&group, name)?);
     }
     Ok(())
+}
+
+/// Makes a group with this name; with the other one, if there is one and a container that somebody else
+/// keeps a record of has the first.
+pub(crate) fn make(
+    name: &str,
+    other: Option<&str>,
+    hierarchies: &[Hierarchy],
+    limits: &Limits,
+) -> Result<Group> {
+    match (Group::make(name, hierarchies, limits), other) {
+        (Err(error), Some(other)) if refuse::is_taken(&error) => {
+            Group::make(other, hierarchies, limits)
+        }
+        (made, _) => made,
+    }
 }
 
 /// What came of an attempt to lock a group.

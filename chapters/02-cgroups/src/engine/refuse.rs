@@ -76,6 +76,12 @@ pub(crate) fn taken(name: &str) -> anyhow::Error {
         .into()
 }
 
+/// Whether it is that.
+pub(crate) fn is_taken(error: &anyhow::Error) -> bool {
+    let failure = error.downcast_ref::<Failure>();
+    failure.is_some_and(|failure| failure.message.ends_with("is in use by a running container"))
+}
+
 /// A name where there are no control groups, and so no place for it.
 pub(crate) fn nowhere(name: &str) -> anyhow::Error {
     Failure::new(format!("--name {name} cannot be kept: no control groups are mounted here"))

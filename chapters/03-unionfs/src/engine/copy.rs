@@ -2,11 +2,11 @@
 //! works where overlay does not; and it costs the time and the space that overlay saves.
 
 use crate::engine::copy_up::copy_up;
-use crate::engine::entries::{self, shown};
+use crate::engine::entries::{self, DEEPEST, shown};
 use crate::engine::metadata::{Metadata, set_time};
 use crate::engine::stack::{Directory, File, Found};
-use crate::engine::{interrupted, remove};
-use crate::unpack::{DEEPEST, DIRECTORY};
+use crate::engine::{descriptors, interrupted, remove};
+use crate::unpack::DIRECTORY;
 use crate::whiteout::Spelling;
 use anyhow::{Context, Result, ensure};
 use kernel::{mount, path};
@@ -30,7 +30,10 @@ pub(crate) fn plan(lower: Vec<PathBuf>, copy: PathBuf, spelling: Spelling, plan:
         "what this container writes is in its copy, and no other container's",
         move || {
             // A container that is started again has its copy already.
-            if to.exists() { Ok(()) } else { make(&lower, &to, spelling) }
+            if to.exists() {
+                return Ok(());
+            }
+            descriptors::all(|| make(&lower, &to, spelling))
         },
     );
     let root = plan.root.clone();
@@ -61,7 +64,7 @@ fn make(lower: &[PathBuf], to: &Path, spelling: Spelling) -> Result<()> {
     let copied = copy
         .directory(&union, &root, Path::new(""))
         .and_then(|()| interrupted::refuse())
-        .map_err(entries::full);
+        .map_err(entries::explained);
     if copied.is_err() {
         // What went wrong first is worth telling, and the next attempt removes it, too.
         let _removed = remove::tree(&partial);

@@ -83,15 +83,26 @@ impl Log {
         self.write(&lines);
     }
 
+    /// Writes lines into this file and, when that is full, into the next.
+    fn write(&mut self, mut lines: &[u8]) {
+        while !lines.is_empty() {
+            let (here, rest) = match self.rotation.max_size {
+                Some(most) => lines.split_at(until_full(lines, most.saturating_sub(self.size))),
+                None => (lines, &[][..]),
+            };
+            if here.is_empty() && self.rotate().is_err() {
+                self.lost += lines.len();
+                return;
+            }
+            self.append(here);
+            lines = rest;
+        }
+    }
+
     /// What cannot be written is counted: a container does not stop because a disk is full, and
     /// whoever reads its log is told.
-    fn write(&mut self, lines: &[u8]) {
+    fn append(&mut self, lines: &[u8]) {
         if lines.is_empty() {
-            return;
-        }
-        let full = self.rotation.max_size.is_some_and(|most| self.size >= most);
-        if full && self.rotate().is_err() {
-            self.lost += lines.len();
             return;
         }
         let mut text = Vec::new();
@@ -134,6 +145,18 @@ impl Log {
         self.file = create(&self.path)?;
         self.size = 0;
         Ok(())
+    }
+}
+
+/// How much of these lines goes into a file that has so much room: a line more than fits.
+fn until_full(lines: &[u8], room: u64) -> usize {
+    let room = usize::try_from(room).unwrap_or(usize::MAX).min(lines.len());
+    match room.checked_sub(1) {
+        None => 0,
+        Some(last) => {
+            let rest = lines[last..].iter().position(|byte| *byte == b'\n');
+            rest.map_or(lines.len(), |length| last + length + 1)
+        }
     }
 }
 

@@ -4,8 +4,8 @@
 use crate::engine::metadata::{Metadata, is_directory};
 use crate::engine::stack::{Directory, Found};
 use crate::engine::{alone, entries, remove};
-use crate::unpack::{DEEPEST, Layer};
-use anyhow::{Context, Result, ensure};
+use crate::unpack::Layer;
+use anyhow::{Context, Result};
 use kernel::Errno;
 use nix::fcntl::AtFlags;
 use nix::sys::stat::{FileStat, Mode, SFlag, fstatat, mkdirat};
@@ -13,9 +13,6 @@ use std::ffi::OsStr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-
-/// More bytes than the paths of all directories of a layer take. They are kept until the end.
-const MOST_PATHS: usize = 128 << 20;
 
 /// A directory of this layer, and its path without a link in it.
 #[derive(Clone)]
@@ -35,7 +32,7 @@ impl Layer {
             return Ok(place.clone());
         }
         let (real, _) = self.root.union.follow(path)?;
-        ensure!(real.iter().count() < DEEPEST, "more than {DEEPEST} directories in one another");
+        entries::not_too_deep(&real)?;
         let mut place = self.root.clone();
         for name in &real {
             let metadata = match place.union.find(name)? {
@@ -44,7 +41,7 @@ impl Layer {
                 Some(Found::Directory(found)) => {
                     Some(Metadata::of_file(found.uppermost(), &found.stat()?)?)
                 }
-                Some(Found::File(_)) => return Err(Errno::ENOTDIR).context("its directory"),
+                Some(Found::File(_)) => return Err(entries::in_the_way(path)),
                 None => Some(Metadata::of_nobody().within(&place.union.stat()?)),
             };
             if let Some(metadata) = metadata {
@@ -90,7 +87,6 @@ impl Layer {
         }
         let path = place.path.join(name);
         self.paths += path.as_os_str().len();
-        ensure!(self.paths <= MOST_PATHS, "a layer of too many directories");
         self.times.insert(path, metadata.mtime);
         metadata.apply(place.directory(), name, SFlag::S_IFDIR)
     }

@@ -3,6 +3,7 @@
 use anyhow::Error;
 use console::failure::Failure;
 use kernel::Errno;
+use kernel::error::describe;
 use nix::sys::statfs::{FsType, NFS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, statfs};
 use std::path::{Path, PathBuf};
 
@@ -15,11 +16,13 @@ pub(crate) fn overlay(error: Error, lower: &[PathBuf], own: &Path) -> Error {
     let Some((call, errno)) = error.downcast_ref::<kernel::Error>().map(failed) else {
         return error;
     };
+    // The call is half a screen long, and `--explain` shows it: where the reason is known, that is enough.
+    let brief = Error::msg(format!("{call}: {}", describe(errno)));
     if let Some(missing) = lower.iter().find(|layer| !layer.is_dir()) {
         let failure = Failure::new(format!("the layer {} is missing", missing.display()));
-        return error.context(failure.remedy("remove the image and make it anew"));
+        return brief.context(failure.remedy("remove the image and make it anew"));
     }
-    let failure = match (call, errno) {
+    brief.context(match (call, errno) {
         ("fsopen" | "mount", Errno::ENODEV) => {
             Failure::new("this kernel has no overlay file system")
                 .remedy("load it: sudo modprobe overlay; or use --storage-driver copy")
@@ -32,15 +35,18 @@ pub(crate) fn overlay(error: Error, lower: &[PathBuf], own: &Path) -> Error {
         }
         (_, Errno::EINVAL) => match unfit(own) {
             Some(kind) => {
-                Failure::new(format!("{} is on {kind}, where overlay cannot write", own.display()))
+                // containers/ID of it is ours, and nobody's to move.
+                let files = own.ancestors().nth(2).unwrap_or(own).display();
+                Failure::new(format!("{files} is on {kind}, where overlay cannot write"))
                     .remedy(OTHER_WAY)
             }
-            None => Failure::new("the kernel refuses these layers, and says why in `dmesg`")
-                .remedy(OTHER_WAY),
+            None => {
+                let failure = "the kernel refuses these layers, and says why in `dmesg`";
+                return error.context(Failure::new(failure).remedy(OTHER_WAY));
+            }
         },
         _ => return error,
-    };
-    error.context(failure)
+    })
 }
 
 /// The file system below a path, if it is one that cannot be upper.

@@ -35,6 +35,12 @@ fn the_story_and_strace_agree() {
         }
         let layers = story.lines().filter(|line| line.contains("\"lowerdir+\"")).count();
         assert!(story.contains("fsopen(\"overlay\""), "{options}: {story}");
+        // No step has a heading alone.
+        let own = story.split("parent: make the container's own layer\n").nth(1).unwrap();
+        let own: Vec<&str> = own.lines().skip(2).map(|line| line.trim_start()).take(4).collect();
+        let begin = ["mkdirat(", "mkdirat(", "fchownat(", "fchmodat("];
+        let as_told = own.iter().zip(begin).all(|(line, call)| line.starts_with(call));
+        assert!(as_told, "{options}: {story}");
         let expected = if options.contains("lab") { 1 } else { 3 };
         assert_eq!(layers, expected, "{options}: {story}");
     }

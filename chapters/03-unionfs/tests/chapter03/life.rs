@@ -334,6 +334,22 @@ fn a_name_goes_to_one_of_ten_and_can_be_changed() {
 }
 
 #[test]
+fn two_stores_have_names_of_their_own() {
+    let (one, other) = (fresh_root(), fresh_root());
+    let name = format!("same-{}", random_token());
+    let ids: Vec<String> = [&one, &other]
+        .map(|state| run_in_background(state.path(), &format!("--name {name} -m 64m"), "sleep 600"))
+        .into();
+    for (state, id) in [&one, &other].into_iter().zip(&ids) {
+        assert_eq!(inspect(state.path(), &name, "Id"), *id);
+        let first = first_process(state.path(), id);
+        assert!(!testkit::cgroup::groups(first).is_empty());
+        minidock(state.path(), "rm -f").arg(&name).run().success();
+        assert!(!host::is_alive(first));
+    }
+}
+
+#[test]
 fn fifty_are_started_at_once() {
     let state = fresh_root();
     let state = state.path();
