@@ -125,7 +125,7 @@ fn base(store: &Store, record: &Record, ingest: &Scratch, latest: Option<i64>) -
     let image = record.image.as_deref().map(|id| store.layout().find(id)).transpose()?.flatten();
     let image = image.filter(|image| image.chain_ids() == record.layers).ok_or_else(|| {
         let failure = Failure::new(format!("the image of container {} is gone", record.name));
-        let remedy = format!("minidock-03 export {} | minidock-03 import -", record.name);
+        let remedy = format!("export {} | import -", record.name);
         failure.remedy(format!("import it anew, or make one without its history: {remedy}"))
     })?;
     let below = store.lower(record)?;

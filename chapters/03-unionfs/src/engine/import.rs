@@ -81,7 +81,7 @@ fn refuse_urls(source: &Path) -> Result<()> {
     let text = source.to_string_lossy();
     if (text.starts_with("http://") || text.starts_with("https://")) && !source.exists() {
         let failure = Failure::new(format!("{text} is not here"));
-        let remedy = format!("curl -fsSL {text} | minidock-03 import - NAME");
+        let remedy = format!("curl -fsSL {text} | import - NAME");
         return Err(failure.remedy(remedy).into());
     }
     Ok(())

@@ -36,9 +36,8 @@ impl NewLayer {
             let failure = Failure::new("there is nothing in it");
             return Err(failure.remedy("give an archive that tar(1) has made").into());
         }
-        let compression = Compression::of(&first, |program| {
-            format!("{program} -dc FILE | minidock-03 import - NAME")
-        })?;
+        let compression =
+            Compression::of(&first, |program| format!("{program} -dc FILE | import - NAME"))?;
         let input = Cursor::new(first).chain(input);
         let blob = NewBlob::create(to)?;
         let (unpacked, blob) = match compression {
