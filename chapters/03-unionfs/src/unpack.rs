@@ -8,7 +8,7 @@ use crate::engine::metadata::{Metadata, is_directory};
 use crate::engine::stack::{Directory, Found};
 use crate::engine::{alone, content, entries, remove};
 use crate::whiteout::{self, Mark, Spelling};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use kernel::Errno;
 use nix::fcntl::{AtFlags, OFlag, open};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstatat, mkdirat, mknodat};
@@ -20,15 +20,6 @@ use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-
-/// More entries than any layer has.
-const MOST: u64 = 1_000_000;
-
-/// More bytes than the paths of all directories of a layer take. They are kept until the end.
-const MOST_PATHS: usize = 128 << 20;
-
-/// So many directories may lie in one another: whoever goes through them has as many open.
-pub(crate) const DEEPEST: usize = 400;
 
 pub(crate) const DIRECTORY: OFlag =
     OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
@@ -65,11 +56,11 @@ pub fn unpack(
     };
     layer.root_as_below()?;
     let mut archive = Archive::new(archive);
-    while let Some(entry) = archive.next_entry().context("the archive is damaged")? {
+    while let Some(entry) = archive.next_entry()? {
         let shown = || entries::shown(&entry);
-        layer.entry(&mut archive, &entry).map_err(entries::full).with_context(shown)?;
+        layer.entry(&mut archive, &entry).map_err(entries::explained).with_context(shown)?;
         layer.unpacked.entries += 1;
-        ensure!(layer.unpacked.entries <= MOST, "a layer of more than {MOST} entries");
+        entries::bounded(layer.unpacked.entries, layer.paths)?;
     }
     // Whoever takes a digest takes it of the whole, and what comes after the end belongs to that.
     archive.finish()?;
@@ -104,7 +95,8 @@ impl Layer {
         let metadata = &entry.metadata;
         let Some(name) = path.file_name() else {
             // The root itself: only a directory can be that.
-            ensure!(entry.kind == Some(SFlag::S_IFDIR), "the root can only be a directory");
+            let fits = entry.kind == Some(SFlag::S_IFDIR);
+            entries::insist(fits, "the root can only be a directory")?;
             self.times.insert(PathBuf::new(), metadata.mtime);
             return metadata.apply(self.root.directory(), OsStr::new("."), SFlag::S_IFDIR);
         };
@@ -123,8 +115,7 @@ impl Layer {
         }
         let place = self.place(parent)?;
         let Some(kind) = entry.kind else {
-            let target = entries::target(entry)?.as_encoded_bytes();
-            return self.hard_link(&place, name, &entries::clean(target)?);
+            return self.hard_link(&place, name, &entries::linked(entry)?);
         };
         self.unpacked.newest = self.unpacked.newest.max(Some(metadata.mtime.tv_sec()));
         if kind == SFlag::S_IFDIR {
@@ -150,7 +141,7 @@ impl Layer {
             return Ok(place.clone());
         }
         let (real, _) = self.root.union.follow(path)?;
-        ensure!(real.iter().count() < DEEPEST, "more than {DEEPEST} directories in one another");
+        entries::not_too_deep(&real)?;
         let mut place = self.root.clone();
         for name in &real {
             let metadata = match place.union.find(name)? {
@@ -159,7 +150,7 @@ impl Layer {
                 Some(Found::Directory(found)) => {
                     Some(Metadata::of_file(found.uppermost(), &found.stat()?)?)
                 }
-                Some(Found::File(_)) => return Err(Errno::ENOTDIR).context("its directory"),
+                Some(Found::File(_)) => return Err(entries::in_the_way(path)),
                 None => Some(Metadata::of_nobody().within(&place.union.stat()?)),
             };
             if let Some(metadata) = metadata {
@@ -200,7 +191,6 @@ impl Layer {
         }
         let path = place.path.join(name);
         self.paths += path.as_os_str().len();
-        ensure!(self.paths <= MOST_PATHS, "a layer of too many directories");
         self.times.insert(path, metadata.mtime);
         metadata.apply(place.directory(), name, SFlag::S_IFDIR)
     }
@@ -226,7 +216,7 @@ impl Layer {
                 alone::make(place.enter(name)?.directory(), self.spelling)
             }
             Some(_) => Ok(()),
-            None => Ok(whiteout::make_whiteout(place.directory(), name)?),
+            None => whiteout::make_whiteout(place.directory(), name).map_err(entries::no_devices),
         }
     }
 

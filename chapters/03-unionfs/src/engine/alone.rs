@@ -2,6 +2,7 @@
 //! and must go: the kernel shows such a directory as it is, marks included, as names that nothing is
 //! behind.
 
+use crate::engine::metadata;
 use crate::engine::stack::{kind, list};
 use crate::whiteout::{self, Spelling};
 use anyhow::Result;
@@ -12,7 +13,8 @@ use std::os::fd::AsFd;
 
 /// Makes it one.
 pub fn make(directory: impl AsFd, spelling: Spelling) -> Result<()> {
-    whiteout::make_opaque(&directory, spelling)?;
+    whiteout::make_opaque(&directory, spelling)
+        .map_err(|errno| metadata::refused(c"overlay.opaque", errno))?;
     forget(directory, spelling)
 }
 

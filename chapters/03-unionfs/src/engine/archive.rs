@@ -3,7 +3,7 @@
 //! leave a choice, it is read as Go's archive/tar does it, since that is what docker and umoci read
 //! with: one archive must not be two things.
 
-use crate::engine::entries::shown;
+use crate::engine::entries::{self, shown};
 use crate::engine::metadata::Metadata;
 use crate::engine::pax;
 use crate::whiteout;
@@ -75,7 +75,14 @@ impl<R: Read> Archive<R> {
 
     /// The next entry; none at the end. Its content is read from the archive; what is left of the
     /// last one's is passed over.
+    ///
+    /// # Errors
+    /// If it cannot be read, or says what cannot be.
     pub fn next_entry(&mut self) -> Result<Option<Entry>> {
+        self.read_entry().map_err(entries::damaged)
+    }
+
+    fn read_entry(&mut self) -> Result<Option<Entry>> {
         let mut extensions = Extensions::default();
         loop {
             self.pass_over()?;
@@ -108,7 +115,8 @@ impl<R: Read> Archive<R> {
 
     /// Reads what comes after the last entry: it belongs to what a digest is taken of.
     pub fn finish(mut self) -> Result<()> {
-        io::copy(&mut self.input, &mut io::sink()).context("the end of the archive").map(drop)
+        let end = io::copy(&mut self.input, &mut io::sink()).context("the end of the archive");
+        end.map(drop).map_err(entries::damaged)
     }
 
     fn entry(&mut self, header: &Header, extensions: Extensions) -> Result<Entry> {
@@ -283,7 +291,7 @@ impl<R: Read> Read for Archive<R> {
         let most = usize::try_from(self.content).unwrap_or(usize::MAX).min(buffer.len());
         let length = self.input.read(&mut buffer[..most])?;
         if length == 0 && most > 0 {
-            return Err(io::Error::new(ErrorKind::UnexpectedEof, "the archive ends in the middle"));
+            return Err(io::Error::new(ErrorKind::UnexpectedEof, "it ends in the middle"));
         }
         self.content -= length as u64;
         Ok(length)
@@ -340,7 +348,7 @@ fn metadata(header: &Header, records: &[pax::Record]) -> Result<Metadata> {
             b"mtime" if !value.is_empty() => mtime = pax::time(value)?,
             key => {
                 let Some(name) = key.strip_prefix(b"SCHILY.xattr.") else { continue };
-                let name = CString::new(name).context("an attribute's name")?;
+                let name = CString::new(name).context("the name of an attribute")?;
                 if !whiteout::is_overlays(&name) {
                     // The last one counts.
                     xattrs.retain(|(other, _)| *other != name);
@@ -371,7 +379,8 @@ fn size(header: &Header) -> Result<u64> {
 
 fn number(field: &[u8]) -> Result<u64> {
     let number = signed_number(field)?;
-    u64::try_from(number).with_context(|| format!("{number} in a header"))
+    let negative = || format!("{number} in a header, where nothing is below zero");
+    u64::try_from(number).ok().with_context(negative)
 }
 
 /// Octal digits; or, if the first bit says so, a number in base 256. A field left empty is 0.
@@ -380,7 +389,7 @@ fn signed_number(field: &[u8]) -> Result<i64> {
         // Its second bit is the sign.
         let first = i128::from(((field[0] << 1) as i8) >> 1);
         let number = field[1..].iter().fold(first, |all, byte| all << 8 | i128::from(*byte));
-        return i64::try_from(number).context("a number in a header is too large");
+        return i64::try_from(number).ok().context("a number in a header is too large");
     }
     let blank = |byte: &u8| matches!(byte, b' ' | 0);
     let text = field.iter().skip_while(|byte| blank(byte)).take_while(|byte| !blank(byte));

@@ -4,7 +4,7 @@
 
 use crate::engine::blob;
 use crate::engine::digest::{Digest, Digesting};
-use crate::engine::image::Descriptor;
+use crate::engine::image::{ANEW, Descriptor};
 use crate::engine::layout::Image;
 use crate::engine::scratch::Scratch;
 use crate::engine::stack::Directory;
@@ -38,7 +38,12 @@ impl Compression {
             [b'B', b'Z', b'h', ..] => "bzip2",
             [0x28, 0xb5, 0x2f, 0xfd, ..] => "zstd",
             [0x1f, 0x9d, ..] => "gzip",
-            [b'P', b'K', 3, 4, ..] => return Err(Failure::new("a zip archive").into()),
+            [b'P', b'K', 3, 4, ..] => {
+                let failure = Failure::new("a zip archive");
+                return Err(failure
+                    .remedy("unpack it with unzip(1), and import the directory")
+                    .into());
+            }
             _ => return Ok(Compression::Plain),
         };
         let failure = Failure::new(format!("compressed with {program}, which is not known here"));
@@ -94,7 +99,7 @@ fn unpack_blob(
     if found != as_told {
         let Descriptor { media_type, .. } = blob;
         let words = format!("it is called {media_type}, and its content is {found:?}");
-        return Err(Failure::new(words).into());
+        return Err(Failure::new(words).remedy(ANEW).into());
     }
     let mut file = Digesting::new(io::Cursor::new(first).take(length as u64).chain(file));
     let layer = match found {
@@ -108,7 +113,7 @@ fn unpack_blob(
     if found != *diff_id {
         let words = format!("its content has the digest {found} instead of {diff_id}");
         let failure = Failure::new(format!("{words}: the image is wrong"));
-        return Err(failure.remedy("whoever made this image has to make it anew").into());
+        return Err(failure.remedy(ANEW).into());
     }
     Ok(partial)
 }
@@ -149,7 +154,10 @@ fn compression_of(media_type: &str) -> Result<Compression> {
             let failure = Failure::new("compressed with zstd, which is not known here");
             Err(failure.remedy(not_yet("zstd")).into())
         }
-        other => Err(Failure::new(format!("{other:?} is no layer's media type")).into()),
+        other => {
+            let failure = Failure::new(format!("{other:?} is no layer's media type"));
+            Err(failure.remedy(ANEW).into())
+        }
     }
 }
 

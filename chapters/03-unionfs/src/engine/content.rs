@@ -3,6 +3,7 @@
 
 use crate::engine::archive::{Archive, Entry};
 use anyhow::{Context, Result};
+use console::failure::Failure;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use std::ffi::OsStr;
@@ -22,8 +23,7 @@ pub fn unpack(
 ) -> Result<()> {
     let mut file = create(at, name)?;
     for piece in &entry.pieces {
-        let too_large = || format!("a file of {} bytes", entry.size);
-        file.seek(SeekFrom::Start(piece.start)).with_context(too_large)?;
+        file.seek(SeekFrom::Start(piece.start)).with_context(|| too_large(entry.size))?;
         write(&mut archive.take(piece.end - piece.start), &mut file)?;
     }
     end(&file, entry.size)
@@ -63,9 +63,15 @@ fn write(from: &mut impl Read, file: &mut File) -> Result<u64> {
 /// A hole at the end is none until the file is as long as it.
 fn end(file: &File, size: u64) -> Result<()> {
     if file.metadata()?.len() != size {
-        file.set_len(size).with_context(|| format!("a file of {size} bytes"))?;
+        file.set_len(size).with_context(|| too_large(size))?;
     }
     Ok(())
+}
+
+/// Holes cost an archive nothing: it may tell of files that are larger than any can be here.
+fn too_large(size: u64) -> Failure {
+    let failure = Failure::new(format!("a file of {size} bytes"));
+    failure.remedy("do not trust this archive, or name another place for our files with --root")
 }
 
 /// Reads until the buffer is full, or there is no more.

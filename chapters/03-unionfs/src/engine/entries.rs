@@ -1,12 +1,14 @@
-//! What an entry of an archive says about itself, checked: names, targets of links, devices.
+//! What an entry of an archive says about itself, checked: names, targets of links, devices; and what
+//! to do about what is refused.
 
 use crate::engine::archive::Entry;
 use crate::whiteout;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use console::failure::Failure;
 use kernel::Errno;
 use nix::sys::stat::{SFlag, makedev};
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -16,22 +18,58 @@ const LONGEST_PATH: usize = 4096;
 /// And a name (NAME_MAX).
 const LONGEST_NAME: usize = 255;
 
+/// More entries than any layer has.
+const MOST: u64 = 1_000_000;
+
+/// More bytes than the paths of all directories of a layer take. They are kept until the end.
+const MOST_PATHS: usize = 128 << 20;
+
+/// So many directories may lie in one another: whoever goes through them has as many open.
+pub(crate) const DEEPEST: usize = 400;
+
+/// What no archive should say.
+pub fn refused(words: impl Into<String>) -> Failure {
+    Failure::new(words).remedy("whoever made this archive has to make it anew")
+}
+
+/// Refuses an archive that says what none should.
+pub fn insist(holds: bool, words: &str) -> Result<()> {
+    if holds { Ok(()) } else { Err(refused(words).into()) }
+}
+
+/// Refuses a layer with more in it than any has: entries, and bytes of the paths of directories.
+pub fn bounded(entries: u64, paths: usize) -> Result<()> {
+    ensure!(entries <= MOST, refused(format!("a layer of more than {MOST} entries")));
+    insist(paths <= MOST_PATHS, "a layer of too many directories")
+}
+
+/// Refuses a directory that lies in too many others for something to be put into it.
+pub fn not_too_deep(path: &Path) -> Result<()> {
+    let is_fit = path.iter().count() < DEEPEST;
+    ensure!(is_fit, refused(format!("more than {DEEPEST} directories in one another")));
+    Ok(())
+}
+
+/// What is no directory, and would have to be one.
+pub fn in_the_way(path: &Path) -> anyhow::Error {
+    refused(format!("{} is no directory", shown(path))).into()
+}
+
 /// Where a name in an archive leads: relative to the root of the layer, and nowhere else. `.` and
 /// empty parts fall away, `..` takes the part before it along, whatever that is: no link is looked at.
 ///
 /// # Errors
 /// If it leads out of the root, or the kernel would not take it.
 pub fn clean(bytes: &[u8]) -> Result<PathBuf> {
-    let name = Path::new(OsStr::from_bytes(bytes));
     let refused = |why: &str| {
-        let failure = Failure::new(format!("the archive has an entry {} {why}", shown(name)));
+        let failure = Failure::new(format!("a name {why}"));
         Err(failure.remedy("do not trust this archive; whoever made it has to make it anew").into())
     };
     if bytes.len() > LONGEST_PATH + of_mark(bytes.rsplit(|byte| *byte == b'/').next()) {
-        return refused("whose name is longer than a path can be");
+        return refused("that is longer than a path can be");
     }
     if bytes.contains(&0) {
-        return refused("with a NUL byte in its name");
+        return refused("with a NUL byte in it");
     }
     let mut parts: Vec<&[u8]> = Vec::new();
     for part in bytes.split(|byte| *byte == b'/') {
@@ -59,18 +97,29 @@ fn of_mark(name: Option<&[u8]>) -> usize {
 
 /// A whiteout is a file, whatever is said to be in it.
 pub fn not_in_a_mark(parent: &Path) -> Result<()> {
-    let mark = |name: &OsStr| name.as_bytes().starts_with(whiteout::PREFIX);
-    ensure!(!parent.iter().any(mark), "an entry in a whiteout, which is no directory");
-    Ok(())
+    insist(!has_mark(parent), "an entry in a whiteout, which is no directory")
+}
+
+fn has_mark(path: &Path) -> bool {
+    path.iter().any(|name| name.as_bytes().starts_with(whiteout::PREFIX))
 }
 
 /// Where a link leads, as it stands there.
 pub fn target(entry: &Entry) -> Result<&OsStr> {
-    ensure!(!entry.target.is_empty(), "a link to nothing");
-    ensure!(!entry.target.contains(&0), "a link whose target has a NUL byte in it");
+    insist(!entry.target.is_empty(), "a link to nothing")?;
+    insist(!entry.target.contains(&0), "a link whose target has a NUL byte in it")?;
     let fits = entry.target.len() < LONGEST_PATH;
-    ensure!(fits, "a link whose target is longer than a path can be");
+    insist(fits, "a link whose target is longer than a path can be")?;
     Ok(OsStr::from_bytes(&entry.target))
+}
+
+/// The name that a hard link leads to.
+pub fn linked(entry: &Entry) -> Result<PathBuf> {
+    let target = target(entry)?;
+    let named = || format!("a hard link to {}", shown(target));
+    let path = clean(target.as_bytes()).with_context(named)?;
+    insist(!has_mark(&path), "a hard link to a whiteout")?;
+    Ok(path)
 }
 
 /// The number of a device; 0 for what is none.
@@ -94,15 +143,31 @@ pub fn no_devices(errno: Errno) -> anyhow::Error {
     error.context(Failure::new("only root may make a device").remedy("use sudo"))
 }
 
-/// A full disk is told as one, whichever call has met it.
-pub fn full(error: anyhow::Error) -> anyhow::Error {
-    match error.root_cause().downcast_ref::<Errno>() {
-        Some(Errno::ENOSPC | Errno::EDQUOT) => error.context(
-            Failure::new("there is no room for it")
-                .remedy("free some space there, or name another place with --root"),
-        ),
-        _ => error,
+/// Why an entry could not be made, and what to do about it, where that is known and not said yet.
+pub fn explained(error: anyhow::Error) -> anyhow::Error {
+    let cause = error.root_cause();
+    let call = cause.downcast_ref::<io::Error>();
+    let errno = call.and_then(io::Error::raw_os_error).map(Errno::from_raw);
+    let failure = match cause.downcast_ref().copied().or(errno) {
+        _ if error.is::<Failure>() => return error,
+        Some(Errno::ENOSPC | Errno::EDQUOT) => Failure::new("there is no room for it")
+            .remedy("free some space there, or name another place with --root"),
+        Some(Errno::ENOTDIR) => refused("a file is in the way to it"),
+        Some(Errno::ELOOP) => refused("links on the way to it lead round in a circle"),
+        None if call.is_some() => return damaged(error),
+        _ => return error,
+    };
+    error.context(failure)
+}
+
+/// An archive that cannot be read, and what to do about it, where that is not said yet.
+pub fn damaged(error: anyhow::Error) -> anyhow::Error {
+    let call = error.root_cause().downcast_ref::<io::Error>();
+    // That it could not be read is no fault of its own.
+    if error.is::<Failure>() || call.is_some_and(|call| call.raw_os_error().is_some()) {
+        return error;
     }
+    error.context(Failure::new("the archive is damaged").remedy("fetch it, or make it, anew"))
 }
 
 /// A name as it can be shown.

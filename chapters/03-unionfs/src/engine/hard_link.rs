@@ -5,7 +5,7 @@ use crate::engine::metadata::Metadata;
 use crate::engine::stack::{File, Found, kind};
 use crate::engine::{content, entries};
 use crate::unpack::{Layer, Place};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use console::failure::Failure;
 use nix::fcntl::AtFlags;
 use nix::sys::stat::{Mode, SFlag, mknodat};
@@ -21,19 +21,20 @@ impl Layer {
     /// in the archive.
     pub(crate) fn hard_link(&mut self, place: &Place, name: &OsStr, target: &Path) -> Result<()> {
         let shown = entries::shown(target);
-        let last = target.file_name().context("a hard link to the root")?;
+        let last = target.file_name().ok_or_else(|| entries::refused("a hard link to the root"))?;
         let to = self.place(target.parent().unwrap_or(Path::new("")))?;
         let same = to.path == place.path && last == name;
         match to.union.find(last)? {
             Some(Found::Directory(_)) => {
-                return Err(Failure::new(format!("a hard link to {shown}, a directory")).into());
+                return Err(entries::refused(format!("a hard link to {shown}, a directory")).into());
             }
             Some(Found::File(file)) if file.layer == 0 => {}
             // Of a layer below: it is copied up, as the kernel would do it.
             Some(Found::File(file)) => self.copy_up(&to, last, &file)?,
             None => {
                 let missing = format!("a hard link to {shown}, which is not there");
-                return Err(Failure::new(missing).into());
+                let remedy = "make the archive anew, with that file in it, and before its links";
+                return Err(Failure::new(missing).remedy(remedy).into());
             }
         }
         if same {

@@ -37,7 +37,7 @@ pub const MOST_LAYERS: usize = 500;
 const MOST_MANIFESTS: usize = 10_000;
 
 /// What to do about an image that is none for us.
-const ANEW: &str = "whoever made this image has to make it anew; `rmi -f` removes it";
+pub const ANEW: &str = "whoever made this image has to make it anew; `rmi -f` removes it";
 
 /// A reference to a blob.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

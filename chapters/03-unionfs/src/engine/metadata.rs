@@ -115,7 +115,8 @@ pub fn set_time(directory: impl AsFd, name: &OsStr, mtime: TimeSpec) -> Result<(
     utimensat(directory, name, &TimeSpec::UTIME_OMIT, &mtime, how).context("its time")
 }
 
-fn refused(name: &CStr, errno: Errno) -> anyhow::Error {
+/// Why an attribute could not be set, and what to do about it.
+pub(crate) fn refused(name: &CStr, errno: Errno) -> anyhow::Error {
     let error = anyhow::Error::from(errno).context(format!("the attribute {name:?}"));
     let failure = match errno {
         Errno::ENOTSUP => Failure::new("the file system of our files does not keep it")

@@ -2,11 +2,11 @@
 //! the same files. Names come in order; owners are numbers; nothing of the moment gets in.
 
 use crate::engine::changes::{Change, Kind, Roots};
+use crate::engine::entries::DEEPEST;
 use crate::engine::metadata::Metadata;
 use crate::engine::stack::{self, Directory, Found, kind};
-use crate::unpack::DEEPEST;
 use crate::whiteout::{self, Spelling};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use console::failure::Failure;
 use nix::fcntl::readlinkat;
 use nix::sys::stat::{FileStat, SFlag, major, minor};
@@ -93,7 +93,12 @@ impl<W: Write> Archive<W> {
         marks: Option<Spelling>,
     ) -> Result<()> {
         let shown = || path.display().to_string();
-        ensure!(path.iter().count() <= DEEPEST, "more than {DEEPEST} directories in one another");
+        if path.iter().count() > DEEPEST {
+            let failure = format!("more than {DEEPEST} directories in one another");
+            return Err(Failure::new(failure)
+                .remedy("move some of them up, or remove them")
+                .into());
+        }
         let mut name = if path.as_os_str().is_empty() { b".".into() } else { bytes(path) };
         name.push(b'/');
         let file = directory.uppermost();
@@ -157,7 +162,10 @@ impl<W: Write> Archive<W> {
         for (name, value) in metadata.xattrs {
             let name = name.into_string().context("the name of an attribute")?;
             // A record's key ends at the first one.
-            ensure!(!name.contains('='), "an archive cannot tell of the attribute {name}");
+            if name.contains('=') {
+                let failure = Failure::new(format!("no archive can tell of the attribute {name}"));
+                return Err(failure.remedy(format!("remove it: setfattr -x {name} FILE")).into());
+            }
             extensions.push((format!("SCHILY.xattr.{name}"), value));
         }
         let mut target = None;

@@ -149,8 +149,14 @@ impl Layers {
 
     #[track_caller]
     fn refuses_on_top(&mut self, archive: &[u8], words: &str) {
-        let error = format!("{:#}", self.try_add(archive).unwrap_err());
-        assert!(error.contains(words), "{words:?} is not in {error:?}");
+        let error = self.try_add(archive).unwrap_err();
+        let (told, _) = console::told(&error, 1);
+        assert!(told.contains(words), "{words:?} is not in {told:?}");
+        assert!(told.contains("\n  try: "), "no remedy in {told:?}");
+        let error = format!("{error:#}");
+        let mut parts: Vec<&str> = error.split(": ").collect();
+        parts.sort_unstable();
+        assert!(parts.windows(2).all(|two| two[0] != two[1]), "twice the same in {error:?}");
     }
 
     /// All paths of the union.
@@ -280,7 +286,7 @@ fn links_are_followed_inside_only() {
     }
     let round = Archive::new().link("a", "b").link("b", "a").file("a/x", "");
     Layers::refuses(round, "ELOOP");
-    Layers::refuses(Archive::new().file("a", "").file("a/x", ""), "ENOTDIR");
+    Layers::refuses(Archive::new().file("a", "").file("a/x", ""), "is no directory");
 }
 
 #[test]
@@ -304,6 +310,9 @@ fn hard_links_lead_to_files_of_the_layers_only() {
     Layers::refuses(Archive::new().hard("x", "nothing"), "which is not there");
     Layers::refuses(Archive::new().directory("d").hard("x", "d"), "a directory");
     Layers::refuses(Archive::new().hard("x", "/"), "a hard link to the root");
+    Layers::refuses(Archive::new().hard("x", ".wh.a"), "a hard link to a whiteout");
+    let mark = format!("d/.wh.{}", "n".repeat(255));
+    Layers::refuses(Archive::new().directory("d").hard("x", &mark), "a hard link to a whiteout");
     Layers::refuses(Archive::new().hard("x", ""), "a link to nothing");
     let mut layers = Layers::new();
     layers.add(Archive::new().file("a", ""));
@@ -464,7 +473,14 @@ fn what_is_cut_off_or_lies_about_its_size_is_refused() {
     Layers::refuses(Archive::new().raw(header(EntryType::new(b'?'), "a", "", 0), b""), "kind '?'");
     let mut damaged = Archive::new().file("a", "x").end();
     damaged[3] ^= 1;
-    Layers::new().refuses_on_top(&damaged, "the archive is damaged");
+    Layers::new().refuses_on_top(&damaged, "no archive, or a damaged one");
+    let mut negative = header(EntryType::Regular, "a", "", 0);
+    negative.as_old_mut().size = [0xff; 12];
+    let negative = Archive::new().raw(negative, b"");
+    Layers::refuses(negative, "its size: -1 in a header, where nothing is below zero");
+    let mut large = header(EntryType::Regular, "a", "", 0);
+    large.as_old_mut().size = [0xbf; 12];
+    Layers::refuses(Archive::new().raw(large, b""), "a number in a header is too large\n");
     for text in ["8 path=a\n", "x path=a\n", "999 path=a\n", "6 path\n", "0 \n", "7 path=a"] {
         let extended = header(EntryType::XHeader, "x", "", text.len() as u64);
         let archive = Archive::new().raw(extended, text.as_bytes()).file("a", "");
