@@ -23,6 +23,7 @@ use crate::engine::log::Log;
 use crate::engine::moment;
 use crate::engine::output::{Ends, Output};
 use crate::engine::policy::Restarts;
+use crate::engine::records;
 use crate::engine::run::{Mechanisms, end_code};
 use crate::engine::store::Store;
 use crate::overlay::Overlay;
@@ -116,30 +117,32 @@ pub fn keep(
     let once = record.settings.stdin_once;
     let mut output = Output::new(log, place.listen()?, teller.attached.take(), once)?;
     let mut signals = Signals::collect(&[])?;
-    let mut restarts = Restarts::new(record.settings.restart);
+    let (mut record, mut restarts) = (record.clone(), Restarts::default());
     loop {
         let since = Instant::now();
         let live = Live { started_at: moment::now(), restart_count: restarts.count, pid: 0 };
         held.finish(&State { started_at: live.started_at.clone(), ..State::default() })?;
-        let run = Run { record, store, place: &place, live: &live };
+        let run = Run { record: &record, store, place: &place, live: &live };
         let ended = run.to_its_end(mechanisms, &mut output, &mut signals, teller);
         let never_ran = teller.tells.is_some();
         let state = run.state(&ended, never_ran);
         let code = state.exit_code;
+        // `update` and `rename` may have changed it.
+        record = records::again(&store.root, &record);
         let again = match &ended {
             // Not even its first start has come about.
             Err(_) if never_ran => None,
             _ if place.is_stopped() => None,
-            _ => restarts.next(code, since.elapsed()),
+            _ => restarts.next(record.settings.restart, code, since.elapsed()),
         };
         held.finish(&state)?;
         let Some(pause) = again else {
-            return finish(held, record, &place, output, ended.map(|_| code));
+            return finish(held, &record, &place, output, ended.map(|_| code));
         };
         place.write(&Live { pid: 0, restart_count: restarts.count, ..live })?;
         output.pause(pause, || place.is_stopped())?;
         if place.is_stopped() {
-            return finish(held, record, &place, output, Ok(code));
+            return finish(held, &record, &place, output, Ok(code));
         }
     }
 }
