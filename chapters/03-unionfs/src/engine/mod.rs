@@ -20,6 +20,7 @@ pub mod digest;
 pub mod directory_times;
 pub mod entries;
 pub mod epoch;
+pub mod exec;
 pub mod export;
 pub mod files;
 pub mod garbage;
