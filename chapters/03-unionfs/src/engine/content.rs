@@ -1,13 +1,16 @@
 //! The content of a regular file, from wherever to a new file. What is zero becomes a hole: it is not
-//! written, and takes no room on the disk.
+//! written, and takes no room on the disk. What is a hole already is not even read.
 
 use crate::engine::archive::{Archive, Entry};
 use anyhow::{Context, Result};
+use kernel::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
+use nix::unistd::{Whence, lseek};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::os::fd::AsFd;
 
 /// So much is looked at for being zero: less would make files of many pieces.
@@ -29,11 +32,31 @@ pub fn unpack(
     end(&file, entry.size)
 }
 
-/// Copies all that a reader gives into a new file; returns how much that was.
-pub fn copy(from: &mut impl Read, at: impl AsFd, name: &OsStr) -> Result<u64> {
+/// Copies a file into a new one; returns its size. A few bytes may stand in a file that is larger than
+/// any disk, and to read all of that would take hours.
+pub fn copy(mut from: &File, at: impl AsFd, name: &OsStr) -> Result<u64> {
     let mut file = create(at, name)?;
-    let size = write(from, &mut file)?;
+    let size = from.metadata()?.len();
+    let mut done = 0;
+    while let Some(piece) = next_piece(from, done)? {
+        file.seek(SeekFrom::Start(piece.start)).context("seek")?;
+        from.seek(SeekFrom::Start(piece.start)).context("seek")?;
+        // Whoever writes to it meanwhile does not keep us here for ever.
+        write(&mut from.take(piece.end.min(size).saturating_sub(piece.start)), &mut file)?;
+        done = piece.end;
+    }
     end(&file, size)
+}
+
+/// Where the next content of a file is, from here on; none if there are only holes (lseek(2)).
+fn next_piece(file: &File, from: u64) -> Result<Option<Range<u64>>> {
+    let seek = |from, whence| lseek(file, from, whence);
+    let piece = seek(from as i64, Whence::SeekData)
+        .and_then(|start| Ok(start as u64..seek(start, Whence::SeekHole)? as u64));
+    match piece {
+        Err(Errno::ENXIO) => Ok(None),
+        piece => piece.map(Some).context("look for holes"),
+    }
 }
 
 fn create(at: impl AsFd, name: &OsStr) -> io::Result<File> {

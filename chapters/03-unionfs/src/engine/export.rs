@@ -70,6 +70,6 @@ fn to_file(path: &Path, root: &Directory) -> Result<()> {
 
 fn pack(root: &Directory, out: impl Write) -> Result<()> {
     let mut out = BufWriter::with_capacity(64 << 10, out);
-    pack::pack_union(root, &mut out, None)?;
+    pack::pack_plain(root, &mut out)?;
     Ok(out.flush()?)
 }

@@ -1,16 +1,15 @@
 //! A hard link in an archive: a second name of a file that an earlier entry has made, or of one that a
 //! layer below has.
 
-use crate::engine::metadata::Metadata;
+use crate::engine::copy_up::copy_up;
+use crate::engine::entries;
 use crate::engine::place::Place;
-use crate::engine::stack::{File, Found, kind};
-use crate::engine::{content, entries};
+use crate::engine::stack::Found;
 use crate::unpack::Layer;
 use anyhow::{Context, Result};
 use console::failure::Failure;
 use nix::fcntl::AtFlags;
-use nix::sys::stat::{Mode, SFlag, mknodat};
-use nix::unistd::{linkat, symlinkat};
+use nix::unistd::linkat;
 use std::ffi::OsStr;
 use std::path::Path;
 
@@ -31,7 +30,10 @@ impl Layer {
             }
             Some(Found::File(file)) if file.layer == 0 => {}
             // Of a layer below: it is copied up, as the kernel would do it.
-            Some(Found::File(file)) => self.copy_up(&to, last, &file)?,
+            Some(Found::File(file)) => {
+                let size = copy_up(&file, to.directory(), last)?;
+                self.unpacked.size = self.unpacked.size.saturating_add(size);
+            }
             None => {
                 let missing = format!("a hard link to {shown}, which is not there");
                 return Err(Failure::new(missing).into());
@@ -42,16 +44,5 @@ impl Layer {
         }
         self.make_room(place, name)?;
         Ok(linkat(to.directory(), last, place.directory(), name, AtFlags::empty())?)
-    }
-
-    fn copy_up(&mut self, place: &Place, name: &OsStr, file: &File) -> Result<()> {
-        let (at, kind) = (place.directory(), kind(&file.stat));
-        match kind {
-            SFlag::S_IFREG => self.unpacked.size += content::copy(&mut file.read()?, at, name)?,
-            SFlag::S_IFLNK => symlinkat(&file.target()?, at, name)?,
-            _ => mknodat(at, name, kind, Mode::empty(), file.stat.st_rdev)
-                .map_err(entries::no_devices)?,
-        }
-        Metadata::of_file(&file.file, &file.stat)?.apply(at, name, kind)
     }
 }

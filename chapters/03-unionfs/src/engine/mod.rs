@@ -15,6 +15,7 @@ pub mod compose;
 pub mod container_names;
 pub mod content;
 pub mod copy;
+pub mod copy_up;
 pub mod diff;
 pub mod digest;
 pub mod directory_times;

@@ -33,9 +33,14 @@ pub fn pack_layer(
     Archive::new(out, latest).pack(&root, Some(spelling))
 }
 
-/// Packs a union: what is hidden in it is not there.
+/// Packs a union as the layer of an image: what is hidden in it is not there.
 pub fn pack_union(root: &Directory, out: impl Write, latest: Option<i64>) -> Result<()> {
     Archive::new(out, latest).pack(root, None)
+}
+
+/// Packs a union for tar(1), to whom every name is one. As a layer, what is called like a mark would be one.
+pub fn pack_plain(root: &Directory, out: impl Write) -> Result<()> {
+    Archive { is_layer: false, ..Archive::new(out, None) }.pack(root, None)
 }
 
 /// Packs what a container has changed as a layer, where it has none of its own but a copy of all.
@@ -66,13 +71,16 @@ pub fn pack_changes(roots: &Roots, out: impl Write, latest: Option<i64>) -> Resu
 struct Archive<W: Write> {
     builder: Builder<W>,
     latest: Option<i64>,
+    /// In a layer, some names are marks.
+    is_layer: bool,
     /// Where a file with several names is already, by device and inode.
     linked: HashMap<(u64, u64), PathBuf>,
 }
 
 impl<W: Write> Archive<W> {
     fn new(out: W, latest: Option<i64>) -> Archive<W> {
-        Archive { builder: Builder::new(out), latest, linked: HashMap::new() }
+        let builder = Builder::new(out);
+        Archive { builder, latest, is_layer: true, linked: HashMap::new() }
     }
 
     fn pack(mut self, root: &Directory, marks: Option<Spelling>) -> Result<()> {
@@ -117,7 +125,9 @@ impl<W: Write> Archive<W> {
                 self.mark(&path.with_file_name(OsStr::from_bytes(&mark)))?;
                 continue;
             }
-            not_a_mark(&path)?;
+            if self.is_layer {
+                not_a_mark(&path)?;
+            }
             match directory.find(&name)? {
                 Some(Found::Directory(directory)) => self.directory(&directory, &path, marks)?,
                 Some(Found::File(file)) => {

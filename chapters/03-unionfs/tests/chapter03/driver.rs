@@ -1,9 +1,10 @@
 //! The other driver, and where overlay cannot stand.
 
 use std::fs;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
 
-use testkit::{fresh_root, host, outer, root_or_skip, scratch};
+use testkit::{RootDir, fresh_root, host, outer, root_or_skip, scratch};
 
 use crate::minidock;
 use crate::oci::{Layer, put};
@@ -32,6 +33,51 @@ fn a_copy_is_a_containers_own_and_lies_on_no_overlay() {
     assert!(layers.into_iter().all(|layer| layer.unwrap().path().join("fs/probe").exists()));
     minidock(state, "diff one").run().success().stdout("C /a\n");
     minidock(state, "rm -f one two").run().success();
+}
+
+#[test]
+fn a_file_of_a_directory_may_be_called_like_a_mark() {
+    let (state, dir) = (fresh_root(), scratch());
+    let root = RootDir::new().file(".wh.a", "kept").file("a", "too").file("d/.wh..wh..opq", "in");
+    for directory in ["proc", "sys", "dev"] {
+        fs::create_dir(root.at(directory)).unwrap();
+    }
+    for driver in ["overlay", "copy"] {
+        let run = minidock(state.path(), "run --storage-driver").arg(driver).words("--name");
+        let run = run.arg(driver).arg(root.path()).words("/probe cat /.wh.a");
+        run.run().success().stdout("kept");
+        // Nobody who unpacks it takes them for marks, unless it is as the layer of an image.
+        let archive = dir.path().join(driver);
+        minidock(state.path(), "export -o").arg(&archive).arg(driver).run().success();
+        let into = dir.path().join(format!("{driver}-unpacked"));
+        fs::create_dir(&into).unwrap();
+        let unpack = testkit::program("tar").arg("-xf").arg(&archive).arg("-C").arg(&into);
+        unpack.words("--exclude=./dev/*").run().success();
+        let read = |name: &str| fs::read_to_string(into.join(name)).unwrap();
+        assert_eq!([".wh.a", "a", "d/.wh..wh..opq"].map(read), ["kept", "too", "in"]);
+        let image = minidock(state.path(), "commit").arg(driver).run();
+        image.code(1).stderr_contains(".wh.a").stderr_contains("try: rename it");
+    }
+}
+
+#[test]
+fn holes_are_not_read_and_stay_holes() {
+    let (state, root) = (fresh_root(), RootDir::new().file("huge", "first"));
+    // To read all of it would take hours.
+    let (size, middle) = (15 << 40, 7 << 40);
+    let huge = fs::File::options().write(true).open(root.at("huge")).unwrap();
+    huge.set_len(size).unwrap();
+    huge.write_all_at(b"middle", middle).unwrap();
+    let run = minidock(state.path(), "run --storage-driver copy").arg(root.path());
+    let run = run.words("/probe sleep 600").spawn();
+    let copy = PathBuf::from(format!("/proc/{}/root/huge", run.container_pid()));
+    let seen = fs::metadata(&copy).unwrap();
+    assert!(seen.len() == size && seen.blocks() < 400, "{} blocks", seen.blocks());
+    let mut piece = [0; 7];
+    for (offset, content) in [(0, b"first\0\0"), (middle - 1, b"\0middle")] {
+        fs::File::open(&copy).unwrap().read_exact_at(&mut piece, offset).unwrap();
+        assert_eq!(&piece, content);
+    }
 }
 
 #[test]

@@ -148,6 +148,12 @@ fn what_cannot_be_told_in_an_archive_is_refused() {
         }
     };
     refused(&|dir| fs::write(dir.join(".wh.x"), "").unwrap(), "that is a whiteout");
+    // Who unpacks it as files has files of these names.
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(".wh.x"), "").unwrap();
+    let (union, mut out) = (Directory::root(&[dir.path()], SPELLING).unwrap(), Vec::new());
+    pack_plain(&union, &mut out).unwrap();
+    assert_eq!(names(&out), ["./", ".wh.x"]);
     let deep = ["d"; DEEPEST + 1].join("/");
     refused(&|dir| fs::create_dir_all(dir.join(&deep)).unwrap(), "in one another");
     let equals = |dir: &Path| xattr::set(fs::File::open(dir).unwrap(), c"user.a=b", b"").unwrap();

@@ -224,6 +224,25 @@ fn holes_stay_holes_in_each_form_they_are_written() {
 }
 
 #[test]
+fn what_is_a_hole_below_is_not_read_to_be_copied_up() {
+    // How much this thread has read so far (proc_pid_io(5)).
+    let read = || -> u64 {
+        let told = fs::read_to_string("/proc/thread-self/io").unwrap();
+        told.strip_prefix("rchar: ").unwrap().lines().next().unwrap().parse().unwrap()
+    };
+    let (size, block) = (64 << 20, [b'o'; 4096]);
+    let mut layers = Layers::new();
+    layers.add(sparse("a", size, &[(32 << 20, &block), (48 << 20, &block), (size, b"")]));
+    let before = read();
+    let layer = layers.add(Archive::new().hard("b", "a"));
+    assert!(read() - before < 1 << 20, "{} bytes were read", read() - before);
+    let copied = fs::read(layer.join("b")).unwrap();
+    assert!(copied == fs::read(layers.path(0).join("a")).unwrap(), "the content is another");
+    assert_eq!(copied.iter().filter(|byte| **byte == b'o').count(), 2 * block.len());
+    assert!(fs::metadata(layer.join("b")).unwrap().blocks() < 400);
+}
+
+#[test]
 fn modes_and_capabilities_survive_a_change_of_owner() {
     if !nix::unistd::getuid().is_root() {
         // Only root gives a file away.
