@@ -99,7 +99,7 @@ impl Overlay {
         self.own.join("work")
     }
 
-    fn make_upper(&self) -> Result<()> {
+    pub(crate) fn make_upper(&self) -> Result<()> {
         let (upper, uppermost) = (self.upper(), self.lower.first().context("a root has a layer")?);
         let below = stat(uppermost).with_context(|| format!("layer {}", uppermost.display()))?;
         let make = || -> std::io::Result<()> {
@@ -115,7 +115,7 @@ impl Overlay {
         make().with_context(|| upper.display().to_string())
     }
 
-    fn mount(&self) -> Result<OwnedFd> {
+    pub(crate) fn mount(&self) -> Result<OwnedFd> {
         match self.mount_by_descriptor() {
             // Before Linux 6.5 there is no `lowerdir+`.
             Err(error) if error.errno == Errno::EINVAL => mount_the_older_way(self),

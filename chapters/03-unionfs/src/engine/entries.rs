@@ -22,6 +22,11 @@ const LONGEST_NAME: usize = 255;
 /// # Errors
 /// If it leads out of the root, or the kernel would not take it.
 pub fn clean(bytes: &[u8]) -> Result<PathBuf> {
+    clean_in("the layer", bytes)
+}
+
+/// The same of an archive that is unpacked into something else.
+pub fn clean_in(place: &str, bytes: &[u8]) -> Result<PathBuf> {
     let name = Path::new(OsStr::from_bytes(bytes));
     let refused = |why: &str| {
         let failure = Failure::new(format!("the archive has an entry {} {why}", shown(name)));
@@ -39,7 +44,7 @@ pub fn clean(bytes: &[u8]) -> Result<PathBuf> {
             b"" | b"." => {}
             b".." => {
                 if parts.pop().is_none() {
-                    return refused("that leads out of the layer");
+                    return refused(&format!("that leads out of {place}"));
                 }
             }
             long if long.len() > LONGEST_NAME => {

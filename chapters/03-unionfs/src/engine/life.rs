@@ -1,7 +1,7 @@
 //! The commands of a container's life. main.rs has them in one line.
 
 use crate::engine::run::{self, Mechanisms};
-use crate::engine::{attach, logs, start, stop};
+use crate::engine::{attach, cp, logs, start, stop};
 use anyhow::Result;
 use clap::Subcommand;
 use console::options::{Deferred, Global};
@@ -27,6 +27,8 @@ pub enum Life {
     Logs(Deferred<logs::Options>),
     /// Be a running container's terminal or streams
     Attach(Deferred<attach::Options>),
+    /// Copy files out of a container, or into it
+    Cp(Deferred<cp::Options>),
 }
 
 /// Does what was asked for; returns the exit code.
@@ -41,5 +43,6 @@ pub fn execute(command: Life, global: &Global, mechanisms: Mechanisms) -> Result
         Life::Rename(Deferred(options)) => stop::rename(&options, global),
         Life::Logs(Deferred(options)) => logs::logs(&options, global),
         Life::Attach(Deferred(options)) => attach::attach(&options, global),
+        Life::Cp(Deferred(options)) => cp::copy(&options, global),
     }
 }

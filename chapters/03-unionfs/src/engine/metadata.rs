@@ -90,7 +90,7 @@ impl Metadata {
         Ok(())
     }
 
-    fn unmapped(&self, errno: Errno) -> anyhow::Error {
+    pub(crate) fn unmapped(&self, errno: Errno) -> anyhow::Error {
         let error = anyhow::Error::from(errno).context(format!("owner {}:{}", self.uid, self.gid));
         if !matches!(errno, Errno::EPERM | Errno::EINVAL) {
             return error;
@@ -115,7 +115,7 @@ pub fn set_time(directory: impl AsFd, name: &OsStr, mtime: TimeSpec) -> Result<(
     utimensat(directory, name, &TimeSpec::UTIME_OMIT, &mtime, how).context("its time")
 }
 
-fn refused(name: &CStr, errno: Errno) -> anyhow::Error {
+pub(crate) fn refused(name: &CStr, errno: Errno) -> anyhow::Error {
     let error = anyhow::Error::from(errno).context(format!("the attribute {name:?}"));
     let failure = match errno {
         Errno::ENOTSUP => Failure::new("the file system of our files does not keep it")

@@ -28,6 +28,11 @@ impl Background {
         let name = format!("c{}", random_token());
         let made = minidock(state, command).words("--name").arg(&name).words(options).run();
         let id = made.success().trimmed();
+        Background::known(state, name, id)
+    }
+
+    /// One that is there already.
+    pub(crate) fn known(state: &Path, name: String, id: String) -> Background {
         Background { state: state.into(), name, id }
     }
 }

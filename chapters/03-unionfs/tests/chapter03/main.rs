@@ -6,6 +6,7 @@ mod background;
 mod bad_input;
 mod changes;
 mod commit;
+mod copying;
 mod detached;
 mod driver;
 mod ending;
