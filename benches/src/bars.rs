@@ -2,10 +2,12 @@
 
 use crate::ladder::{BWRAP, FLOOR, GROUPED, GROUPED_RESTED, HUNDRED_LAYERS, LAYERED};
 use crate::ladder::{LAYERED_RESTED, ONE_LAYER, OURS, OURS_RESTED, RUNC};
+use crate::life::{EXEC, PS};
+use crate::resident::{Memory, Resident};
 use crate::results::{Ratio, Row};
 use crate::rounds::Times;
 use crate::shares::{HALF, Share, Yield};
-use crate::words::{processors, waits};
+use crate::words::{processors, short, waits};
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 
@@ -42,11 +44,20 @@ const PROMISES: [Promise; 8] = [
     ),
 ];
 
+/// What takes at most so many microseconds on a machine of today.
+const WITHIN: [(&str, &str, u64); 2] = [
+    ("minidock-03: `ps -a` of 1,000 containers in at most 25 ms", PS, 25_000),
+    ("minidock-03: `exec` in at most 1.5 ms", EXEC, 1_500),
+];
+
 /// What control groups of version 1 may cost: a directory in each of many hierarchies.
 const GROUPS: Bar = Bar::OverInVersion1(450);
 
 /// The most memory that a start may take, in KiB.
 const PEAK_BELOW: u64 = 4096;
+
+/// The most that a shim may keep in memory, in KiB.
+const SHIM_BELOW: u64 = 2048;
 
 /// What half a processor is, in thousandths.
 const HALF_YIELDS: RangeInclusive<u64> = 470..=530;
@@ -76,7 +87,7 @@ pub struct Verdict {
 
 /// Kept is what the medians and the minima agree on. Of an absent peer nothing is said. `cgroups`
 /// is the version that this machine has: `v1`, `v2`, `hybrid`.
-pub fn verdicts(rows: &[Row], shares: &[Share], cgroups: &str) -> Vec<Verdict> {
+pub fn verdicts(rows: &[Row], shares: &[Share], memory: &[Memory], cgroups: &str) -> Vec<Verdict> {
     let named = |name: &str| rows.iter().find(|row| row.name == name);
     let times = |name: &str| named(name).and_then(Row::times);
     let mut verdicts = Vec::new();
@@ -92,6 +103,16 @@ pub fn verdicts(rows: &[Row], shares: &[Share], cgroups: &str) -> Vec<Verdict> {
             kept: Some(usage.peak_kib < PEAK_BELOW),
         });
     }
+    for (bar, name, limit) in WITHIN {
+        let Some(Times { median, min, .. }) = times(name) else { continue };
+        verdicts.push(Verdict {
+            bar: bar.into(),
+            measured: format!("{} (median), {} (minimum)", short(*median), short(*min)),
+            kept: Some(*median <= limit),
+        });
+    }
+    verdicts
+        .extend(memory.iter().filter_map(Memory::measured).max_by_key(|it| it.resident).map(shim));
     let half = shares.iter().find(|share| share.name == HALF);
     verdicts.extend(half.and_then(Share::measured).map(half_yields));
     verdicts
@@ -127,6 +148,17 @@ impl Bar {
     }
 }
 
+fn shim(largest: &Resident) -> Verdict {
+    Verdict {
+        bar: "minidock-03: a shim of less than 2 MiB".into(),
+        measured: format!(
+            "{} KiB resident, of which {} KiB are of no file; {} KiB if what others have, too, is shared out",
+            largest.resident, largest.anonymous, largest.proportional
+        ),
+        kept: Some(largest.resident < SHIM_BELOW),
+    }
+}
+
 fn half_yields(shared: &Yield) -> Verdict {
     let (min, max) = (processors(shared.min), processors(shared.max));
     Verdict {
@@ -145,7 +177,7 @@ fn half_yields(shared: &Yield) -> Verdict {
 mod tests {
     use super::*;
     use crate::participant::Usage;
-    use crate::results::Kind;
+    use crate::results::{Kind, Outcome};
     use crate::sample::{measured, sample};
     use vm::machine::Accelerator;
 
@@ -164,7 +196,7 @@ mod tests {
     fn a_promise_is_kept_only_if_medians_and_minima_agree() {
         let rows =
             [row(OURS, 3000, 2000, 4095), row(FLOOR, 2000, 1000, 1), row(BWRAP, 4800, 3200, 1)];
-        let verdicts = verdicts(&rows, &[], "v1");
+        let verdicts = verdicts(&rows, &[], &[], "v1");
         assert_eq!(
             kept(&verdicts),
             [
@@ -180,7 +212,7 @@ mod tests {
     fn what_groups_cost_is_a_difference_and_promised_for_version_1_only() {
         let of = |median, min, cgroups| {
             let rows = [row(OURS, 3000, 2000, 1), row(GROUPED, median, min, 1)];
-            verdicts(&rows, &[], cgroups).swap_remove(0)
+            verdicts(&rows, &[], &[], cgroups).swap_remove(0)
         };
         for (median, min, cgroups, kept) in [
             (3450, 2450, "v1", Some(true)),
@@ -195,14 +227,14 @@ mod tests {
         let drifted = of(2900, 2100, "hybrid").measured;
         assert_eq!(drifted, "-100 µs (medians), 100 µs (minima), cgroups hybrid");
         let rested = [row(OURS_RESTED, 3000, 2000, 1), row(GROUPED_RESTED, 4000, 2100, 1)];
-        assert_eq!(kept(&verdicts(&rested, &[], "v1")), [(PROMISES[4].0, Some(false))]);
+        assert_eq!(kept(&verdicts(&rested, &[], &[], "v1")), [(PROMISES[4].0, Some(false))]);
     }
 
     #[test]
     fn what_layers_cost_is_a_difference_on_any_machine() {
         let of = |ours, other, median, min| {
             let rows = [row(other, 3000, 2000, 1), row(ours, median, min, 1)];
-            verdicts(&rows, &[], "v2").swap_remove(0)
+            verdicts(&rows, &[], &[], "v2").swap_remove(0)
         };
         for (median, min, kept) in
             [(3400, 2400, Some(true)), (3401, 2400, Some(false)), (3400, 2401, Some(false))]
@@ -220,13 +252,38 @@ mod tests {
     }
 
     #[test]
+    fn a_life_is_promised_by_the_clock() {
+        for (bar, name, limit) in WITHIN {
+            for (median, kept) in [(limit, true), (limit + 1, false)] {
+                let verdict = &verdicts(&[row(name, median, 900, 1)], &[], &[], "v2")[0];
+                assert_eq!((verdict.bar.as_str(), verdict.kept), (bar, Some(kept)), "{median}");
+                assert!(verdict.measured.contains("(median), 0.90 ms (minimum)"), "{verdict:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_largest_shim_is_the_one_that_counts() {
+        let of = |resident| {
+            let largest = Resident { count: 1, resident, proportional: 700, anonymous: 300 };
+            Memory::new("one", String::new(), Outcome::Measured(largest))
+        };
+        let verdict = |all: &[Memory]| verdicts(&[], &[], all, "v2").swap_remove(0);
+        assert_eq!(verdict(&[of(2047), of(1000)]).kept, Some(true));
+        let missed = verdict(&[of(1000), of(2048)]);
+        assert_eq!(missed.kept, Some(false));
+        assert!(missed.measured.starts_with("2048 KiB resident, of which 300 KiB"), "{missed:?}");
+        assert_eq!(verdicts(&[], &[], &[], "v2"), []);
+    }
+
+    #[test]
     fn half_a_processor_is_half_of_one_in_every_window() {
         let mut shares = sample(Accelerator::Kvm).shares;
-        let verdict = |shares: &[Share]| verdicts(&[], shares, "v1");
+        let verdict = |shares: &[Share]| verdicts(&[], shares, &[], "v1");
         let found = verdict(&shares);
         assert_eq!(found[0].measured, "0.495 to 0.510 in 5 windows, 98 of 100 periods throttled");
         assert_eq!((found.len(), found[0].kept), (1, Some(true)));
-        let crate::results::Outcome::Measured(shared) = &mut shares[0].outcome else { panic!() };
+        let Outcome::Measured(shared) = &mut shares[0].outcome else { panic!() };
         shared.min = 469;
         assert_eq!(verdict(&shares)[0].kept, Some(false));
         shares.remove(0);

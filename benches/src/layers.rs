@@ -6,7 +6,7 @@ use crate::peers::Made;
 use anyhow::{Context, Result, ensure};
 use std::ffi::OsString;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// `minidock-03 run --rm` on the ground's root or, given a number, on an image of so many layers.
@@ -55,8 +55,12 @@ pub fn run_inside(
 }
 
 fn minidock(ground: &Ground, words: &[&str]) -> Vec<OsString> {
-    let state = ground.path("state").into_os_string();
-    let program = [testkit::binary(3).into(), "--root".into(), state];
+    minidock_in(&ground.path("state"), words)
+}
+
+/// `minidock-03 --root STATE WORD…`
+pub fn minidock_in(state: &Path, words: &[&str]) -> Vec<OsString> {
+    let program = [testkit::binary(3).into(), "--root".into(), state.into()];
     program.into_iter().chain(words.iter().map(OsString::from)).collect()
 }
 

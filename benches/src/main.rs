@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: measures the ladder, what limits do and what first writes cost, writes the results and the report.
+//! `cargo xtask bench`: measures the ladder, what limits do, what first writes cost and a container's life; writes the
+//! results and the report.
 
 use anyhow::{Context, Result, bail};
 use benches::ground::Ground;
@@ -6,15 +7,15 @@ use benches::machine::{self, Load, Machine};
 use benches::results::Row;
 use benches::results::{self, Results};
 use benches::shares::Share;
-use benches::{bars, guests, ladder, page, shares, table, versions, workload, writes};
+use benches::{bars, guests, ladder, life, page, shares, table, versions, workload, writes};
 use clap::Parser;
 use console::failure::Failure;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Measure how long processes, namespaces, containers and virtual machines take to start, and what
-/// limits do, and what a first write costs.
+/// Measure how long processes, namespaces, containers and virtual machines take to start, what limits
+/// do, what a first write costs, and how long the steps of a container's life take.
 #[derive(Parser)]
 #[command(name = "cargo xtask bench")]
 struct Options {
@@ -28,16 +29,19 @@ struct Options {
     #[arg(long)]
     without_vm: bool,
     /// Only what limits do: nothing is started to see how long that takes
-    #[arg(long)]
+    #[arg(long, group = "only")]
     limits: bool,
     /// Only what a first write through layers costs
-    #[arg(long, conflicts_with = "limits")]
+    #[arg(long, group = "only")]
     writes: bool,
+    /// Only a container's life, among 1, 100 and 1,000 others
+    #[arg(long, group = "only")]
+    life: bool,
     /// Measure a machine that is not idle, too; the results will say so
     #[arg(long)]
     busy_ok: bool,
     /// Keep the results as benches/results/NAME.json, to be committed
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["quick", "rounds", "without_vm", "limits", "writes", "busy_ok", "report"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["quick", "rounds", "without_vm", "only", "busy_ok", "report"])]
     save: Option<String>,
     /// Measure nothing; make the report anew from the results that there are
     #[arg(long)]
@@ -99,17 +103,23 @@ fn measure(options: &Options, name: &str, output: &Path) -> Result<Results> {
     let machine = Machine::look(&minidock)?;
     let versions = versions::all(&minidock, &grouped, &layered);
     let rounds = options.rounds.unwrap_or(if options.quick { 30 } else { 400 }) as usize;
-    let (mut rows, mut shares) = (Vec::new(), Vec::new());
-    if !options.limits && !options.writes {
+    let (mut rows, mut shares, mut memory) = (Vec::new(), Vec::new(), Vec::new());
+    let all = !(options.limits || options.writes || options.life);
+    if all {
         rows = starts(options, &ground, rounds)?;
     }
-    if !options.writes {
+    if all || options.limits {
         let (work, yielded) = limits(options.quick, &ground, rounds)?;
         rows.extend(work);
         shares = yielded;
     }
-    if !options.limits {
+    if all || options.writes {
         rows.extend(first_writes(&ground, rounds)?);
+    }
+    if all || options.life {
+        let (steps, kept) = life::measure(&ground, rounds.div_ceil(8), tell)?;
+        rows.extend(steps);
+        memory = kept;
     }
     tell("looking whether this machine is idle again");
     load.measure_again()?;
@@ -121,10 +131,11 @@ fn measure(options: &Options, name: &str, output: &Path) -> Result<Results> {
         load,
         versions,
         rounds,
-        bars: bars::verdicts(&rows, &shares, &machine.cgroups),
+        bars: bars::verdicts(&rows, &shares, &memory, &machine.cgroups),
         machine,
         rows,
         shares,
+        memory,
     })
 }
 

@@ -28,8 +28,8 @@ pub fn page(results: &Results, others: &[Results]) -> String {
 <main>
 <h1>The start-up ladder</h1>
 <p>How long it takes to start a process, the same process in namespaces, in a container, and in a virtual machine.
-Each time begins with the exec of the command, as a user waits for it. Below it: what limits do to what runs, and what
-a first write costs. Times move from machine to machine and from hour to hour;
+Each time begins with the exec of the command, as a user waits for it. Below it: what limits do to what runs,
+what a first write costs, and how long the steps of a container's life take. Times move from machine to machine and from hour to hour;
 what one run measured of one machine can be compared.</p>
 {sections}{together}</main>
 </body>
@@ -48,6 +48,7 @@ fn section(results: &Results, at: usize) -> String {
     let warning: String = warning.collect();
     let ladder = results.starts().next().map(|_| ladder(results, at)).unwrap_or_default();
     let writes = results.writes().next().map(|_| writes(results, at)).unwrap_or_default();
+    let lives = results.lives().next().map(|_| lives(results, at)).unwrap_or_default();
     // The latest chapter that took part.
     let minidock = results.versions.iter().rfind(|(name, _)| name.starts_with("minidock-"));
     let minidock = minidock.map_or("minidock", |(_, version)| version);
@@ -56,7 +57,7 @@ fn section(results: &Results, at: usize) -> String {
         r#"<section aria-labelledby="machine-{at}">
 <h2 id="machine-{at}">{name}</h2>
 {warning}<p>{machine}. {minidock}, {date}.</p>
-{ladder}{limits}{writes}{bars}{commands}{versions}</section>
+{ladder}{limits}{writes}{lives}{bars}{commands}{versions}</section>
 "#,
         limits = page_tables::limits(results),
         bars = bars(results),
@@ -93,6 +94,16 @@ fn writes(results: &Results, at: usize) -> String {
     )
 }
 
+/// How long the steps of a container's life take: picture and tables.
+fn lives(results: &Results, at: usize) -> String {
+    let figure = plot::lives(results, &format!("lives-{at}"));
+    let tables = page_tables::lives(results);
+    format!(
+        "<h3>A container's life</h3>\n<figure>\n{figure}<figcaption>The mark is the median; the line goes from the fastest \
+         to the 95th percentile.</figcaption>\n</figure>\n{tables}"
+    )
+}
+
 fn bars(results: &Results) -> String {
     let items: String = results
         .bars
@@ -112,8 +123,10 @@ fn bars(results: &Results) -> String {
 fn commands(results: &Results) -> String {
     let rows = results.rows.iter().map(|row| (label(row), &row.command));
     let shares = results.shares.iter().map(|share| (share.name.clone(), &share.command));
+    let shims = results.memory.iter().map(|one| (format!("shims: {}", one.name), &one.command));
     let rows: String = rows
         .chain(shares)
+        .chain(shims)
         .map(|(name, command)| {
             let (name, command) = (escape(&name), escape(command));
             format!("<dt>{name}</dt><dd><code>{command}</code></dd>\n")
@@ -203,6 +216,21 @@ mod tests {
         assert!(page.contains("3.500") && page.contains("1.40 (1.40)"), "{page}");
         results.rows.clear();
         assert!(!super::page(&results, &[]).contains("<h3>What a first write costs"));
+    }
+
+    #[test]
+    fn a_life_is_on_the_page_with_a_picture_and_what_shims_keep() {
+        let mut results = sample(Accelerator::Kvm);
+        results.rows.retain(|row| row.kind == Kind::Life);
+        let page = page(&results, &[]);
+        assert!(page.contains("<h3>A container's life</h3>"), "{page}");
+        assert!(page.contains("A container's life on a-machine, milliseconds"), "{page}");
+        assert!(page.contains("9.000") && page.contains("1.50 (1.50)"), "{page}");
+        assert!(page.contains("<td class=\"number\">1900</td>"), "{page}");
+        assert!(page.contains("not measured: no &lt;pages&gt;"), "{page}");
+        assert!(page.contains("start three &lt;ever&gt;"), "{page}");
+        results.rows.clear();
+        assert!(!super::page(&results, &[]).contains("<h3>A container's life"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
-//! The tables of the report: what was started, what limits do, what first writes cost, and all machines side by side.
+//! The tables of the report: what was started, what limits do, what first writes cost, a container's life, and all
+//! machines side by side.
 
+use crate::resident::Resident;
 use crate::results::{Outcome, Results, Row};
 use crate::words::{escape, label, milliseconds, processors, waits};
 use std::fmt::Write;
@@ -38,6 +40,40 @@ pub(crate) fn writes(results: &Results) -> String {
         + "<p class=\"note\">A file is opened, one byte is appended, and it is closed; by the clock of who writes. × is \
            in relation to the plain file of the host. All files are on a tmpfs that was made for this: nothing waits \
            for a disk.</p>\n"
+}
+
+/// A container's life, and what shims keep in memory.
+pub(crate) fn lives(results: &Results) -> String {
+    let caption = escape(&format!("{}: milliseconds of each step", results.name));
+    let note = "<p class=\"note\">Whole processes. Each store of so many containers does all steps once a round, each round \
+                in another order. × is in relation to the same step with 1 container.</p>\n";
+    times(results, results.lives(), &caption) + note + &memory(results)
+}
+
+fn memory(results: &Results) -> String {
+    let mut lines = String::new();
+    for memory in &results.memory {
+        let cells = match &memory.outcome {
+            Outcome::Measured(Resident { count, resident, proportional, anonymous }) => {
+                let numbers = [*count as u64, *resident, *proportional, *anonymous];
+                numbers.map(|number| format!("<td class=\"number\">{number}</td>")).concat()
+            }
+            Outcome::NotMeasured { not_measured } => {
+                format!("<td colspan=\"4\">not measured: {}</td>", escape(not_measured))
+            }
+        };
+        let name = escape(&memory.name);
+        push(&mut lines, format_args!("<tr><th scope=\"row\">{name}</th>{cells}</tr>\n"));
+    }
+    let caption = escape(&format!("{}: KiB that the largest shim keeps in memory", results.name));
+    wide(
+        &caption,
+        &format!(
+            "<thead><tr><th scope=\"col\">containers</th><th scope=\"col\">shims</th>\
+             <th scope=\"col\">resident</th><th scope=\"col\">proportional</th>\
+             <th scope=\"col\">anonymous</th></tr></thead>\n<tbody>\n{lines}</tbody>"
+        ),
+    )
 }
 
 /// A table of times.

@@ -16,6 +16,7 @@ pub struct Participant {
     /// What the tables call it.
     pub name: &'static str,
     words: Vec<OsString>,
+    environment: Vec<(&'static str, OsString)>,
     command: Command,
     until: Until,
     code: i32,
@@ -56,7 +57,17 @@ impl Participant {
         let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
         let command = quiet(&words)?;
         let (until, idle) = (Until::Exit, Duration::ZERO);
-        Ok(Participant { name, words, command, until, code: 0, idle })
+        let environment = Vec::new();
+        Ok(Participant { name, words, environment, command, until, code: 0, idle })
+    }
+
+    /// A variable of its environment, which is small and the same for all otherwise.
+    #[must_use]
+    pub fn env(mut self, name: &'static str, value: impl Into<OsString>) -> Participant {
+        let value = value.into();
+        self.command.env(name, &value);
+        self.environment.push((name, value));
+        self
     }
 
     /// Times it until then.
@@ -100,7 +111,9 @@ impl Participant {
     /// # Errors
     /// If it ends otherwise than with its exit code.
     pub fn check(&self) -> Result<()> {
-        let output = quiet(&self.words)?.stderr(Stdio::piped()).output();
+        let mut command = quiet(&self.words)?;
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let output = command.stderr(Stdio::piped()).output();
         let output = output.with_context(|| self.shown())?;
         let said = String::from_utf8_lossy(&output.stderr);
         self.succeeded(output.status, said.trim())
@@ -150,6 +163,7 @@ impl Participant {
         }
         let words = std::iter::once(usage.into()).chain(self.words.iter().cloned());
         let mut command = quiet(&words.collect::<Vec<_>>())?;
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let mut most = Usage { peak_kib: 0, faults: 0 };
         for _ in 0..5 {
             let output = command.stdout(Stdio::piped()).output()?;
@@ -236,6 +250,16 @@ mod tests {
         assert_eq!(right.time().unwrap(), Duration::from_micros(12345));
         assert!(telling("echo 12 and more").until(Until::Told).time().is_err());
         assert!(telling("echo 12; exit 1").until(Until::Told).time().is_err());
+    }
+
+    #[test]
+    fn a_variable_reaches_each_of_its_runs() {
+        let script = "test \"$ASKED\" = 'so much' && echo 1";
+        let asked = Participant::new("sh", ["/bin/sh", "-c", script]).unwrap();
+        assert!(asked.check().is_err());
+        let mut asked = asked.until(Until::Told).env("ASKED", "so much");
+        asked.check().unwrap();
+        assert_eq!(asked.time().unwrap(), Duration::from_micros(1));
     }
 
     #[test]

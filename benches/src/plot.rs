@@ -25,6 +25,11 @@ pub(crate) fn writes(results: &Results, id: &str) -> String {
     figure(&format!("First writes on {}", results.name), results.writes(), id)
 }
 
+/// How long the steps of a container's life take.
+pub(crate) fn lives(results: &Results, id: &str) -> String {
+    figure(&format!("A container's life on {}", results.name), results.lives(), id)
+}
+
 fn figure<'a>(title: &str, rows: impl Iterator<Item = &'a Row>, id: &str) -> String {
     let rows: Vec<&Row> = rows.collect();
     let scale = Scale::of(rows.iter().filter_map(|row| row.times()));
@@ -76,6 +81,7 @@ pub(crate) fn kind(kind: Kind) -> &'static str {
         Kind::VirtualMachine => "Virtual machines",
         Kind::Workload => "Work",
         Kind::Write => "First writes",
+        Kind::Life => "A container's life",
     }
 }
 
@@ -89,7 +95,7 @@ fn bar(times: &Times, scale: &Scale, y: f64) -> String {
 fn mark(row: &Row, x: f64, y: f64) -> String {
     let class = if row.is_emulated() { "mark hollow" } else { "mark" };
     let shape = match row.kind {
-        Kind::Host | Kind::Workload | Kind::Write => r#"<circle r="5""#,
+        Kind::Host | Kind::Workload | Kind::Write | Kind::Life => r#"<circle r="5""#,
         Kind::Namespace => r#"<polygon points="0,-6 6,5 -6,5""#,
         Kind::Container => r#"<polygon points="-5,-5 5,-5 5,5 -5,5""#,
         Kind::VirtualMachine => r#"<polygon points="0,-7 7,0 0,7 -7,0""#,
@@ -179,7 +185,7 @@ mod tests {
         let emulated = figure(Accelerator::Tcg);
         for row in &sample(Accelerator::Tcg).rows {
             let shown = emulated.contains(&format!("{}: ", escape(&label(row))));
-            let is_start = !matches!(row.kind, Kind::Workload | Kind::Write);
+            let is_start = !matches!(row.kind, Kind::Workload | Kind::Write | Kind::Life);
             assert_eq!(shown, is_start, "{}", row.name);
         }
         assert!(emulated.contains("minidock-01: median 3.00 ms, 95th percentile 6.00 ms."));
@@ -192,5 +198,8 @@ mod tests {
             "{writes}"
         );
         assert!(!writes.contains("minidock-01"), "{writes}");
+        let lives = lives(&sample(Accelerator::Kvm), "c");
+        assert!(lives.contains("ps, many: median 9.00 ms, 95th percentile 18.0 ms."), "{lives}");
+        assert!(!lives.contains("lower layer"), "{lives}");
     }
 }

@@ -4,6 +4,7 @@
 use crate::bars::Verdict;
 use crate::machine::{Load, Machine};
 use crate::participant::{Until, Usage};
+use crate::resident::Memory;
 use crate::rounds::Times;
 use crate::shares::Share;
 use anyhow::{Context, Result, ensure};
@@ -37,10 +38,13 @@ pub struct Results {
     pub versions: BTreeMap<String, String>,
     /// How often each process was started, interleaved.
     pub rounds: usize,
-    /// The rungs, work under limits, and first writes.
+    /// The rungs, work under limits, first writes, and a container's life.
     pub rows: Vec<Row>,
     /// What limits of processor time yield.
     pub shares: Vec<Share>,
+    /// What shims keep in memory; results of before that was measured have none.
+    #[serde(default)]
+    pub memory: Vec<Memory>,
     /// What the chapters promise, and whether it was kept here.
     pub bars: Vec<Verdict>,
 }
@@ -89,6 +93,8 @@ pub enum Kind {
     Workload,
     /// A first write to a file, of the host or of a container's lower layer.
     Write,
+    /// A step of a container's life, with so many containers beside it.
+    Life,
 }
 
 /// What came of a measurement.
@@ -176,7 +182,8 @@ impl Results {
 
     /// What was started: the rungs of the ladder.
     pub fn starts(&self) -> impl Iterator<Item = &Row> {
-        self.rows.iter().filter(|row| !matches!(row.kind, Kind::Workload | Kind::Write))
+        let other = |kind| matches!(kind, Kind::Workload | Kind::Write | Kind::Life);
+        self.rows.iter().filter(move |row| !other(row.kind))
     }
 
     /// Work on the host and in containers.
@@ -187,6 +194,11 @@ impl Results {
     /// First writes.
     pub fn writes(&self) -> impl Iterator<Item = &Row> {
         self.rows.iter().filter(|row| row.kind == Kind::Write)
+    }
+
+    /// Steps of a container's life.
+    pub fn lives(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| row.kind == Kind::Life)
     }
 
     /// A row in relation to the one that it is compared with. An emulated machine is in relation to
@@ -284,6 +296,9 @@ mod tests {
         assert_eq!(runc.get("median"), None);
         assert_eq!(json["shares"][0]["max"], 510);
         assert_eq!(json["shares"][1]["not_measured"], "no <controller>");
+        let memory = &json["memory"];
+        assert_eq!((&memory[0]["resident"], &memory[0]["unit"]), (&1900.into(), &"KiB".into()));
+        assert_eq!(memory[1]["not_measured"], "no <pages>");
         assert_eq!((&guest["accelerator"], &guest["unit"]), (&"kvm".into(), &"us".into()));
     }
 

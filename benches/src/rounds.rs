@@ -23,24 +23,38 @@ pub fn runs(rounds: usize, rests: bool) -> usize {
 pub fn run(
     participants: &mut [Participant],
     rounds: usize,
-    mut progress: impl FnMut(&str),
+    progress: impl FnMut(&str),
 ) -> Result<Vec<Times>> {
-    let mut order: Vec<usize> = (0..participants.len()).collect();
     let mut times = vec![Vec::with_capacity(rounds); participants.len()];
+    interleave(participants.len(), rounds, progress, |round, index| {
+        if !participants[index].rests() || round.is_multiple_of(RARELY) {
+            times[index].push(participants[index].time()?);
+        }
+        Ok(())
+    })?;
+    Ok(times.into_iter().map(Times::of).collect())
+}
+
+/// The same for what is more than one run: `act` is told the round, and whose turn it is of so many.
+///
+/// # Errors
+/// The first one of `act`.
+pub fn interleave(
+    count: usize,
+    rounds: usize,
+    mut progress: impl FnMut(&str),
+    mut act: impl FnMut(usize, usize) -> Result<()>,
+) -> Result<()> {
+    let mut order: Vec<usize> = (0..count).collect();
     let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
     for round in 0..rounds {
         if round.is_multiple_of(rounds.div_ceil(10)) {
             progress(&format!("round {} of {rounds}", round + 1));
         }
         chance.shuffle(&mut order);
-        for &index in &order {
-            if participants[index].rests() && !round.is_multiple_of(RARELY) {
-                continue;
-            }
-            times[index].push(participants[index].time()?);
-        }
+        order.iter().try_for_each(|&index| act(round, index))?;
     }
-    Ok(times.into_iter().map(Times::of).collect())
+    Ok(())
 }
 
 /// What is told of many runs: microseconds.

@@ -3,6 +3,7 @@
 use crate::ladder::{FIRST_BYTE, OURS};
 use crate::machine::{Load, Machine};
 use crate::participant::Until;
+use crate::resident::{Memory, Resident};
 use crate::results::{Kind, Outcome, Results, Row, SCHEMA};
 use crate::rounds::Times;
 use crate::shares::{HALF, Share, UNIT, Yield};
@@ -42,7 +43,21 @@ fn write(name: &str, median: u64) -> Row {
     Row { until: Until::Told, compared_with, ..measured(name, Kind::Write, median, median) }
 }
 
-/// A machine with a container, a peer that is absent, a virtual machine, what limits did, and first writes.
+fn step(name: &str, median: u64) -> Row {
+    let compared_with = Some("ps, one".into());
+    Row { compared_with, ..measured(name, Kind::Life, median, median) }
+}
+
+/// The memory of a shim that was measured and of one that was not.
+fn memory() -> Vec<Memory> {
+    let resident = Resident { count: 3, resident: 1900, proportional: 1200, anonymous: 400 };
+    let absent = Outcome::NotMeasured { not_measured: "no <pages>".into() };
+    let memory = |name, outcome| Memory::new(name, format!("start {name} <ever>"), outcome);
+    vec![memory("three", Outcome::Measured(resident)), memory("none", absent)]
+}
+
+/// A machine with a container, a peer that is absent, a virtual machine, what limits did, first writes,
+/// and a container's life.
 pub(crate) fn sample(accelerator: Accelerator) -> Results {
     let absent = Outcome::NotMeasured { not_measured: "runc is <not> installed".into() };
     let container = measured(OURS, Kind::Container, 3000, 2000);
@@ -85,8 +100,11 @@ pub(crate) fn sample(accelerator: Accelerator) -> Results {
             work("forks: limits", 12_100),
             write("plain file", 2500),
             write("lower layer", 3500),
+            step("ps, one", 6000),
+            step("ps, many", 9000),
         ],
         shares: shares(),
+        memory: memory(),
         bars: vec![],
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::ladder::OURS;
 use crate::participant::Usage;
+use crate::resident::Resident;
 use crate::results::{Outcome, Ratio, Results, Row};
 use crate::words::{came_of, comparison, label, milliseconds, processors, waits};
 
@@ -27,6 +28,13 @@ pub fn show(results: &Results) -> String {
     if results.writes().next().is_some() {
         text += &times(results, results.writes(), width, "first write, ms");
         text += "by the clock of who writes; × is in relation to the plain file\n";
+    }
+    if results.lives().next().is_some() {
+        text += &times(results, results.lives(), width, "life, ms");
+        text += "whole processes; × is in relation to the same with 1 container\n";
+    }
+    if !results.memory.is_empty() {
+        text += &memory(results, width);
     }
     if !results.shares.is_empty() {
         text += &shares(results, width);
@@ -107,6 +115,23 @@ fn shares(results: &Results, width: usize) -> String {
     text
 }
 
+fn memory(results: &Results, width: usize) -> String {
+    let mut text = format!(
+        "{:<width$} {:>9} {:>9} {:>12} {:>9}\n",
+        "shims, KiB", "shims", "resident", "proportional", "anonymous"
+    );
+    for memory in &results.memory {
+        let line = match &memory.outcome {
+            Outcome::Measured(Resident { count, resident, proportional, anonymous }) => {
+                format!("{count:>9} {resident:>9} {proportional:>12} {anonymous:>9}")
+            }
+            Outcome::NotMeasured { not_measured } => format!("   not measured: {not_measured}"),
+        };
+        text += &format!("{:<width$} {line}\n", memory.name);
+    }
+    text + "the largest of them; proportional: each page divided by how many processes have it\n"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,12 +169,21 @@ mod tests {
     }
 
     #[test]
+    fn a_life_has_its_steps_and_what_shims_keep() {
+        let text = show(&sample(Accelerator::Kvm));
+        assert!(text.contains("9.000    18.000     9.000     1.50     1.50"), "{text}");
+        assert!(text.contains("        3      1900         1200       400\n"), "{text}");
+        assert!(text.contains("not measured: no <pages>"), "{text}");
+    }
+
+    #[test]
     fn what_was_left_out_has_no_table() {
         let mut results = sample(Accelerator::Kvm);
         results.rows.retain(|row| row.kind == crate::results::Kind::Workload);
         let text = show(&results);
         assert!(text.starts_with("work, ms") && !text.contains("rounds"), "{text}");
         results.rows.clear();
+        results.memory.clear();
         assert!(show(&results).starts_with("processors"));
     }
 

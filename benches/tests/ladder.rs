@@ -1,7 +1,9 @@
 //! The built program: it refuses what would be no measurement, and a quick one is whole.
 
 use benches::ladder::RUNGS;
+use benches::life;
 use benches::participant::Until;
+use benches::resident::Memory;
 use benches::results::{Kind, Outcome, Results, Row};
 use benches::shares::{CASES, Share};
 use benches::workload::WORKS;
@@ -63,6 +65,11 @@ fn a_quick_measurement_is_whole() {
         assert!(row.times().is_none_or(|times| times.count == 1), "{row:?}");
         assert_eq!(row.compared_with.as_deref(), Some(file.rows()[0]));
     }
+    for name in life::names() {
+        let row = results.row(&name).unwrap_or_else(|| panic!("{name}"));
+        assert!(row.times().is_none_or(|times| times.count == 1), "{row:?}");
+    }
+    assert_eq!(results.memory.len(), 2);
     let page = std::fs::read_to_string(directory.path().join("report.html")).unwrap();
     for row in &results.rows {
         match &row.outcome {
@@ -154,6 +161,39 @@ fn first_writes_are_measured_alone_and_leave_no_trace_on_the_host() {
         let inside = row.command.starts_with("minidock-03 ");
         assert_eq!(inside, row.name.ends_with(": lower layer"), "{row:?}");
     }
+}
+
+#[test]
+fn a_life_is_measured_alone_and_nobody_lives_on() {
+    if !testkit::root_or_skip(NEEDS_ROOT) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let done = ladder(directory.path(), &["--life", "--quick", "--rounds", "9", "--busy-ok"]);
+    let shown = text(&done.stdout);
+    assert!(done.status.success(), "{shown}{}", text(&done.stderr));
+    // Shims have the command line that started them, with the store in it.
+    let place = directory.path().to_str().unwrap();
+    assert_eq!(testkit::host::with_token(place), [] as [i32; 0]);
+    assert_eq!(std::fs::read_dir(directory.path().join("ground")).unwrap().count(), 0);
+    let results = Results::read(&directory.path().join("results.json")).unwrap();
+    assert!(results.rows.iter().map(|row| row.name.clone()).eq(life::names()), "{results:?}");
+    assert!(results.shares.is_empty(), "{results:?}");
+    if results.rows.iter().all(|row| row.times().is_none()) {
+        assert!(results.memory.iter().all(|memory| memory.measured().is_none()), "{results:?}");
+        return;
+    }
+    for row in &results.rows {
+        assert_eq!((row.kind, row.times().map(|times| times.count)), (Kind::Life, Some(2)));
+        assert!(row.command.starts_with("minidock-03 --root life-"), "{row:?}");
+    }
+    for resident in results.memory.iter().filter_map(Memory::measured) {
+        assert!([1, 100].contains(&resident.count), "{resident:?}");
+        let kept = [1, resident.anonymous, resident.resident];
+        assert!(kept.is_sorted() && resident.proportional <= resident.resident, "{resident:?}");
+    }
+    let bars = [life::PS, life::EXEC].map(|name| results.row(name).is_some());
+    assert_eq!((bars, shown.matches("minidock-03: ").count()), ([true, true], 3), "{shown}");
 }
 
 #[test]

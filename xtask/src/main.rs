@@ -91,7 +91,7 @@ fn usage() -> ExitCode {
         "cargo xtask lab COMMAND  tasks for learners, and their grader (--help: its commands)"
     );
     println!(
-        "cargo xtask bench [OPTIONS]  how long processes, containers and virtual machines take to start, what limits do, what a first write costs (--help)"
+        "cargo xtask bench [OPTIONS]  how long processes, containers and virtual machines take to start, what limits do, what a first write costs, a container's life (--help)"
     );
     println!("cargo xtask book [OPTION]  builds the book (--help: its options)");
     ExitCode::from(2)

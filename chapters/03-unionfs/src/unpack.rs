@@ -134,7 +134,7 @@ impl Layer {
                 alone::make(place.enter(name)?.directory(), self.spelling)
             }
             Some(_) => Ok(()),
-            None => whiteout::make_whiteout(place.directory(), name).map_err(entries::no_devices),
+            None => whiteout::make_whiteout(place.directory(), name, self.spelling),
         }
     }
 

@@ -8,9 +8,10 @@
 //! | `name` is gone | an empty file `.wh.name` | a character device 0:0 called `name` |
 //! | all that is below `dir` is gone | an empty file `dir/.wh..wh..opq` | `dir` has the attribute overlay.opaque = y |
 
+use crate::engine::whiteout_file;
 use anyhow::Result;
 use console::failure::Failure;
-use kernel::xattr;
+use kernel::{Errno, xattr};
 use nix::sys::stat::{FileStat, Mode, SFlag, mknodat};
 use serde::{Deserialize, Serialize};
 use std::ffi::{CStr, OsStr};
@@ -24,7 +25,7 @@ pub const PREFIX: &[u8] = b".wh.";
 pub const OPAQUE: &[u8] = b".wh..wh..opq";
 
 /// Whose attributes overlay reads. Only root of the first user namespace may set `trusted` ones; in
-/// the lab box overlay is mounted with `userxattr` and reads `user` ones.
+/// the lab box overlay is mounted with `userxattr` and reads `user` ones. So do we on an overlay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Spelling {
@@ -35,14 +36,14 @@ pub enum Spelling {
 }
 
 impl Spelling {
-    fn opaque(self) -> &'static CStr {
+    pub(crate) fn opaque(self) -> &'static CStr {
         match self {
             Spelling::Trusted => c"trusted.overlay.opaque",
             Spelling::User => c"user.overlay.opaque",
         }
     }
 
-    fn whiteout(self) -> &'static CStr {
+    pub(crate) fn whiteout(self) -> &'static CStr {
         match self {
             Spelling::Trusted => c"trusted.overlay.whiteout",
             Spelling::User => c"user.overlay.whiteout",
@@ -89,17 +90,16 @@ pub fn is_whiteout(file: impl AsFd, stat: &FileStat, spelling: Spelling) -> Resu
     let kind = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
     // Linux 6.7 has another way to write it, for where nobody may make devices.
     let may_be = kind == SFlag::S_IFREG && stat.st_size == 0;
-    Ok(is_device(stat) || may_be && xattr::get(file, spelling.whiteout())?.is_some())
+    let is_device = kind == SFlag::S_IFCHR && stat.st_rdev == 0;
+    Ok(is_device || may_be && xattr::get(file, spelling.whiteout())?.is_some())
 }
 
-/// Whether it is the device that means it.
-pub fn is_device(stat: &FileStat) -> bool {
-    SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR && stat.st_rdev == 0
-}
-
-/// Marks a name of a layer's directory as gone. Linux 5.8 lets everybody make this one device.
-pub fn make_whiteout(directory: impl AsFd, name: &OsStr) -> nix::Result<()> {
-    mknodat(directory, name, SFlag::S_IFCHR, Mode::empty(), 0)
+/// Marks a name of a layer's directory as gone. Linux 5.8 lets everybody do it but in an overlay.
+pub fn make_whiteout(directory: impl AsFd, name: &OsStr, spelling: Spelling) -> Result<()> {
+    match mknodat(&directory, name, SFlag::S_IFCHR, Mode::empty(), 0) {
+        Err(Errno::EPERM) => whiteout_file::make(directory, name, spelling),
+        made => Ok(made?),
+    }
 }
 
 /// Whether a directory of a layer hides what lies below it.

@@ -1,12 +1,13 @@
 //! What a container has changed: its root compared with what lies below its own layer.
 
 use crate::container::{Driver, Record};
+use crate::engine::metadata::Metadata;
 use crate::engine::stack::{Directory, File, Found, kind};
 use crate::whiteout::Spelling;
 use anyhow::Result;
 use nix::sys::stat::{FileStat, SFlag};
 use serde::Serialize;
-use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 /// How a path differs from what lies below.
@@ -82,49 +83,52 @@ impl Roots {
         for name in names.into_keys() {
             let path = path.join(&name);
             let old = below.map(|below| below.find(&name)).transpose()?.flatten();
-            let mut change = |kind| changes.push(Change { kind, path: path.clone() });
-            match (whole.find(&name)?, old) {
-                (Some(Found::Directory(new)), old) => {
-                    if old.is_none() {
-                        change(Kind::Added);
-                    } else if self.differs(&Found::Directory(new.again()), old.as_ref(), &name)? {
-                        change(Kind::Changed);
-                    }
-                    // In a directory that is not in its own layer it cannot have changed anything.
-                    if self.driver == Driver::Copy || new.layer() == 0 {
-                        let old = match &old {
-                            Some(Found::Directory(old)) => Some(old),
-                            _ => None,
-                        };
-                        self.compare(&new, old, &path, changes)?;
-                    }
+            let new = whole.find(&name)?;
+            let at = changes.len();
+            if let Some(Found::Directory(new)) = &new {
+                let old = match &old {
+                    Some(Found::Directory(old)) => Some(old),
+                    _ => None,
+                };
+                // In a directory that is not in its own layer it cannot have changed anything.
+                if self.driver == Driver::Copy || new.layer() == 0 {
+                    self.compare(new, old, &path, changes)?;
                 }
-                (Some(_), None) => change(Kind::Added),
-                (Some(new), Some(old)) => {
-                    if self.differs(&new, Some(&old), &name)? {
-                        change(Kind::Changed);
-                    }
-                }
-                (None, Some(_)) => change(Kind::Deleted),
-                (None, None) => {}
             }
+            let changed_within = changes.len() > at;
+            let kind = match (&new, &old) {
+                (Some(_), None) => Kind::Added,
+                (None, Some(_)) => Kind::Deleted,
+                // A directory comes into the own layer with what is changed in it. Where there is no such
+                // layer, this is how it is one of a list as it would be there.
+                (Some(new), Some(old)) if changed_within || self.differs(new, old)? => {
+                    Kind::Changed
+                }
+                _ => continue,
+            };
+            changes.insert(at, Change { kind, path });
         }
         Ok(())
     }
 
-    fn differs(&self, new: &Found, old: Option<&Found>, _name: &OsStr) -> Result<bool> {
+    fn differs(&self, new: &Found, old: &Found) -> Result<bool> {
         // What is in its own layer was written by it: that is what the layer is for.
         if self.driver == Driver::Overlay {
             return Ok(layer(new) == 0);
         }
-        let Some(old) = old else { return Ok(true) };
-        Ok(seen(&stat(new)?) != seen(&stat(old)?)
-            || match (new, old) {
-                (Found::File(new), Found::File(old)) => {
-                    is_link(new) && new.target()? != old.target()?
-                }
-                _ => false,
-            })
+        let (new_stat, old_stat) = (stat(new)?, stat(old)?);
+        if seen(&new_stat) != seen(&old_stat) || is_linked(&new_stat, &old_stat) {
+            return Ok(true);
+        }
+        if let (Found::File(new), Found::File(old)) = (new, old)
+            && is_link(new)
+            && new.target()? != old.target()?
+        {
+            return Ok(true);
+        }
+        // A program's capabilities are among them.
+        let xattrs = |found, stat| Metadata::of_file(file(found), stat).map(|of| of.xattrs);
+        Ok(xattrs(new, &new_stat)? != xattrs(old, &old_stat)?)
     }
 }
 
@@ -132,6 +136,13 @@ fn layer(found: &Found) -> usize {
     match found {
         Found::Directory(directory) => directory.layer(),
         Found::File(file) => file.layer,
+    }
+}
+
+fn file(found: &Found) -> &OwnedFd {
+    match found {
+        Found::Directory(directory) => directory.uppermost(),
+        Found::File(file) => &file.file,
     }
 }
 
@@ -144,6 +155,11 @@ fn stat(found: &Found) -> Result<FileStat> {
         Found::Directory(directory) => directory.stat(),
         Found::File(file) => Ok(file.stat),
     }
+}
+
+/// Whether a file has been given another name: then overlay has it in the own layer.
+fn is_linked(new: &FileStat, old: &FileStat) -> bool {
+    kind(new) != SFlag::S_IFDIR && old.st_nlink == 1 && new.st_nlink > 1
 }
 
 /// What shows that a file was written: a copy has all of these from its original.

@@ -5,7 +5,7 @@ use crate::engine::copy_up::copy_up;
 use crate::engine::entries::{self, DEEPEST, shown};
 use crate::engine::metadata::{Metadata, set_time};
 use crate::engine::stack::{Directory, File, Found};
-use crate::engine::{interrupted, remove};
+use crate::engine::{descriptors, interrupted, remove};
 use crate::unpack::DIRECTORY;
 use crate::whiteout::Spelling;
 use anyhow::{Context, Result, ensure};
@@ -30,7 +30,10 @@ pub(crate) fn plan(lower: Vec<PathBuf>, copy: PathBuf, spelling: Spelling, plan:
         "what this container writes is in its copy, and no other container's",
         move || {
             // A container that is started again has its copy already.
-            if to.exists() { Ok(()) } else { make(&lower, &to, spelling) }
+            if to.exists() {
+                return Ok(());
+            }
+            descriptors::all(|| make(&lower, &to, spelling))
         },
     );
     let root = plan.root.clone();

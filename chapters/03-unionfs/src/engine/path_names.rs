@@ -1,6 +1,7 @@
 //! Paths as overlay takes them: in options, some signs mean something else, and there is a limit to their
 //! length. A descriptor has a short name for every path.
 
+use crate::engine::descriptors::Raised;
 use kernel::mount;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
@@ -14,7 +15,11 @@ const LONGEST_VALUE: usize = 255;
 
 /// Names that overlay understands: neither too long nor with a sign in them that means something to it.
 #[derive(Default)]
-pub(crate) struct PathNames(Vec<OwnedFd>);
+pub(crate) struct PathNames {
+    open: Vec<OwnedFd>,
+    /// There may be hundreds of layers.
+    raised: Option<Raised>,
+}
 
 impl PathNames {
     /// The path itself, if fsconfig(2) takes it.
@@ -37,10 +42,11 @@ impl PathNames {
 
     /// A descriptor of it, which has the shortest name of all. It is open until we are dropped.
     pub(crate) fn descriptor(&mut self, path: &Path) -> CString {
+        self.raised.get_or_insert_with(Raised::new);
         match open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()) {
             Ok(directory) => {
                 let name = format!("/proc/self/fd/{}", directory.as_raw_fd());
-                self.0.push(directory);
+                self.open.push(directory);
                 mount::option(name)
             }
             // Whoever gets this name says what is wrong with it.

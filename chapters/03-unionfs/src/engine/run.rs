@@ -6,7 +6,7 @@ use crate::engine::base::{Base, Files};
 use crate::engine::life_options::LifeOptions;
 use crate::engine::settings::Settings;
 use crate::engine::store::{Hold, Store};
-use crate::engine::{background, moment, pleasant_names};
+use crate::engine::{background, descriptors, moment, pleasant_names};
 use crate::overlay::Overlay;
 use crate::shim;
 use anyhow::Result;
@@ -125,6 +125,10 @@ struct Made {
 
 impl Made {
     fn of(options: Options, global: &Global, id: String) -> Result<Made> {
+        descriptors::all(|| Made::find(options, global, id))
+    }
+
+    fn find(options: Options, global: &Global, id: String) -> Result<Made> {
         let (container, mut groups, process) = options.limited.resolve()?;
         // The name is kept in the record.
         groups.is_record = false;

@@ -8,6 +8,7 @@
 //!   or it would be swept as unused.
 
 use crate::container::Record;
+use crate::engine::descriptors::Raised;
 use crate::engine::layout::Layout;
 use crate::engine::scratch::{self, Scratch};
 use crate::layer::Layers;
@@ -19,7 +20,7 @@ use kernel::Pid;
 use kernel::namespace::Namespace;
 use namespaces::engine::labbox;
 use nix::fcntl::{Flock, FlockArg};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::statfs::{OVERLAYFS_SUPER_MAGIC, statfs};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -46,9 +47,7 @@ impl Store {
         // Asked before, as in the box everybody is root.
         let data = global.data_directory()?;
         labbox::enter_unless_root(global.rootless, false)?;
-        // A directory of a hundred layers is a hundred descriptors, and those above it are open, too.
-        let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
-        setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
+        Raised::new().stay();
         Ok(Store::open(data))
     }
 
@@ -62,8 +61,10 @@ impl Store {
     /// The store in this directory, which need not be there yet.
     pub fn open(root: PathBuf) -> Store {
         let first = Namespace::User.inode(Pid::this()) == Some(FIRST_USERS);
-        // Also where it cannot be told: those attributes everybody may set.
-        let spelling = if first { Spelling::Trusted } else { Spelling::User };
+        // Also where it cannot be told: those attributes everybody may set. An overlay that our files
+        // are on keeps them for us; trusted ones it takes for its own, but for Linux 6.7 and newer.
+        let is_trusted = first && !lies_on_overlay(&root);
+        let spelling = if is_trusted { Spelling::Trusted } else { Spelling::User };
         Store { root, spelling }
     }
 
@@ -73,12 +74,7 @@ impl Store {
     /// If a layer is missing; it is named.
     pub fn lower(&self, record: &Record) -> Result<Vec<PathBuf>> {
         if record.spelling != self.spelling {
-            let words = format!("container {} was made in the other user namespace", record.name);
-            let remedy = match record.spelling {
-                Spelling::User => "use --rootless, as when it was made",
-                Spelling::Trusted => "leave out --rootless, as when it was made",
-            };
-            return Err(Failure::new(words).remedy(remedy).into());
+            return Err(self.other_marks(record).into());
         }
         if let Some(directory) = &record.directory {
             return Ok(vec![directory.0.clone()]);
@@ -86,6 +82,25 @@ impl Store {
         let layers = self.layers().directories(&record.layers);
         let layers = layers.with_context(|| format!("container {}", record.name))?;
         Ok(layers.into_iter().rev().collect())
+    }
+
+    /// Whoever goes by the wrong marks sees what is gone, and a mount with them is refused.
+    fn other_marks(&self, record: &Record) -> Failure {
+        let (made, remedy) = match record.spelling {
+            Spelling::User => (
+                "was made in the other user namespace, or with our files on an overlay",
+                "use --rootless: there its marks are read",
+            ),
+            Spelling::Trusted if lies_on_overlay(&self.root) => (
+                "was made with our files on no overlay",
+                "put them on another file system again with --root, or remove it with `rm`",
+            ),
+            Spelling::Trusted => (
+                "was made in the other user namespace",
+                "leave out --rootless, as when it was made",
+            ),
+        };
+        Failure::new(format!("container {} {made}", record.name)).remedy(remedy)
     }
 
     /// Its images.
@@ -130,6 +145,12 @@ impl Store {
     pub fn remove_dead_ingests(&self) -> Result<Vec<PathBuf>> {
         scratch::remove_dead(&self.root, INGEST)
     }
+}
+
+/// Whether the file system of a path, or of what there is of it, is an overlay.
+fn lies_on_overlay(path: &Path) -> bool {
+    let system = path.ancestors().find_map(|path| statfs(path).ok());
+    system.is_some_and(|system| system.filesystem_type() == OVERLAYFS_SUPER_MAGIC)
 }
 
 fn hold(directory: &Path, how: FlockArg) -> Result<Hold> {

@@ -105,6 +105,40 @@ fn a_container_lies_on_as_many_layers_as_its_image_has() {
 }
 
 #[test]
+fn many_layers_need_no_more_descriptors_than_a_user_has_and_the_container_gets_no_others() {
+    let state = fresh_root();
+    let nofile = |limits: &str| -> Vec<String> {
+        let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+        line.split_whitespace().skip(3).take(2).map(str::to_owned).collect()
+    };
+    let most = nofile(&fs::read_to_string("/proc/self/limits").unwrap()).remove(1);
+    let deep = "usr/lib/python3/dist-packages/pkg/sub/a/b/c/d";
+    for (name, count, directory, options) in
+        [("wide", 300, "a/b/c", ""), ("deep", 100, deep, "--storage-driver copy")]
+    {
+        let layer = |number| Layer::new().file(format!("{directory}/{number}"), "");
+        let layers = (1..count).map(layer);
+        put(state.path(), name, std::iter::once(Layer::new().with_probe()).chain(layers).collect());
+        let usual =
+            |words: &str| minidock(state.path(), words).within("ulimit -Sn 1024; exec \"$@\"");
+        let run = usual("run --rm").words(options).arg(name).words("/probe cat /proc/self/limits");
+        let seen = run.run().success().text();
+        assert_eq!(nofile(&seen), ["1024".to_owned(), most.clone()], "{name}");
+        // Of one that somebody else keeps, too, and where more is asked for.
+        let create = usual("create --name x --ulimit nofile=1500:1600").words(options).arg(name);
+        create.words("/probe cat /proc/self/limits").run().success();
+        let seen = usual("start -a x").run().success().text();
+        assert_eq!(nofile(&seen), ["1500", "1600"], "{name}");
+        minidock(state.path(), "rm x").run().success();
+        let few = minidock(state.path(), "run --rm --storage-driver copy").arg(name);
+        let few = few.words("/probe true").limit(libc::RLIMIT_NOFILE, 200).run();
+        few.code(125)
+            .stderr_contains("more than the 200 descriptors")
+            .stderr_contains("ulimit -Hn");
+    }
+}
+
+#[test]
 fn our_files_may_lie_anywhere_however_long_the_path_is_and_whatever_is_in_it() {
     let long = vec!["d".repeat(60); 12].join("/");
     for below in [&*long, "a:b,c\\d e", "=x", "lowerdir+=:", &format!("{long}/a:b\\,")] {

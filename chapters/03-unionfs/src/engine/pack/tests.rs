@@ -42,9 +42,10 @@ fn marked(lower: &Path, upper: &Path) {
     fs::create_dir_all(upper.join("e")).unwrap();
     fs::write(upper.join("d/!first"), "").unwrap();
     let top = fs::File::open(upper).unwrap();
-    whiteout::make_whiteout(&top, OsStr::new("gone")).unwrap();
+    whiteout::make_whiteout(&top, OsStr::new("gone"), SPELLING).unwrap();
     whiteout::make_opaque(fs::File::open(upper.join("d")).unwrap(), SPELLING).unwrap();
-    whiteout::make_whiteout(fs::File::open(upper.join("e")).unwrap(), OsStr::new("low")).unwrap();
+    let e = fs::File::open(upper.join("e")).unwrap();
+    whiteout::make_whiteout(e, OsStr::new("low"), SPELLING).unwrap();
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn what_is_hidden_is_not_found() {
             let d = fs::File::open(upper.join("d")).unwrap();
             whiteout::make_opaque(&d, spelling()).unwrap();
             let upper = fs::File::open(upper).unwrap();
-            whiteout::make_whiteout(&upper, OsStr::new("gone")).unwrap();
+            whiteout::make_whiteout(&upper, OsStr::new("gone"), spelling()).unwrap();
         },
     );
     assert!(root.look_up(Path::new("gone")).unwrap().is_none());
