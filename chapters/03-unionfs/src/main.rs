@@ -6,7 +6,7 @@ use cgroups::engine::process_limits::ProcessLimits;
 use clap::{Parser, Subcommand};
 use console::failure::OURS;
 use console::options::{Deferred, Global};
-use namespaces::engine::{doctor, join, spaces};
+use namespaces::engine::{doctor, spaces};
 use namespaces::kernel_files::KernelFiles;
 use namespaces::namespaces::Namespaces;
 use namespaces::plan::Mechanism;
@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use unionfs::engine::life::{self, Life};
 use unionfs::engine::store::Store;
 use unionfs::engine::{
-    clean, commit, diff, export, images, import, inspect, known, ps, rm, rmi, run,
+    clean, commit, diff, exec, export, images, import, inspect, ps, rm, rmi, run,
 };
 use unionfs::overlay::Overlay;
 
@@ -55,7 +55,7 @@ enum Command {
     /// Run a command in a new container
     Run(Deferred<run::Options>),
     /// Run a command in a running container
-    Exec(Deferred<join::Options>),
+    Exec(Deferred<exec::Options>),
     #[command(flatten)]
     Life(Life),
     /// List containers
@@ -103,8 +103,7 @@ fn main() -> ExitCode {
             Command::Exec(Deferred(options)) => {
                 let of_exec =
                     mechanisms(Default::default(), Default::default(), Default::default());
-                let root = Store::outside(&global)?.root;
-                return join::run(*options, &of_exec, |text| known::to_join(&root, text));
+                return exec::exec(*options, &global, &of_exec);
             }
             Command::Ps(Deferred(options)) => {
                 console::print(ps::list(&options, &Store::outside(&global)?)?)?

@@ -23,6 +23,7 @@ use crate::engine::live::{Live, Place};
 use crate::engine::log::Log;
 use crate::engine::output::{Ends, Output};
 use crate::engine::policy::Restarts;
+use crate::engine::root_lock::RootLock;
 use crate::engine::run::Mechanisms;
 use crate::engine::store::Store;
 use crate::engine::{moment, outcome, records};
@@ -100,6 +101,7 @@ impl Run<'_> {
         let config = record.config()?;
         let own: &Path = &record.directory(&self.store.root);
         let lower = self.store.lower(record)?;
+        let _alone = RootLock::wait(own)?;
         let overlay = Overlay { record: Some(record.clone()), lower, own: own.into() };
         let (groups, limits) = record.limits();
         let mechanisms = mechanisms(overlay, groups, limits);

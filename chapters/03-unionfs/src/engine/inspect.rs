@@ -82,17 +82,18 @@ fn unformatted(objects: &[Object], options: &Options, store: &Store) -> Result<S
 }
 
 fn find(target: &str, kind: Option<Kind>, store: &Store) -> Result<Option<Object>> {
-    if kind != Some(Kind::Image)
-        && let Some(found) = find_container(target, &store.root)?
-    {
-        return Ok(Some(found));
+    let container = match kind {
+        Some(Kind::Image) => Ok(None),
+        _ => find_container(target, &store.root),
+    };
+    if kind == Some(Kind::Container) || matches!(container, Ok(Some(_))) {
+        return container;
     }
-    if kind == Some(Kind::Container) {
-        return Ok(None);
-    }
+    // Also where it begins the ids of several containers.
     if let Some(image) = inspect_image::view(store, target)? {
         return Ok(Some(Object::Image(image)));
     }
+    container?;
     // The kernel will say that there is no such process.
     Ok(number(target).filter(|_| kind.is_none()).map(Object::Process))
 }

@@ -2,7 +2,7 @@
 
 use crate::engine::known::ByRecord;
 use crate::engine::run::{self, Mechanisms};
-use crate::engine::{attach, logs, start, stop, update};
+use crate::engine::{attach, cp, logs, start, stop, update};
 use anyhow::Result;
 use cgroups::engine::{pause, stats, top};
 use clap::Subcommand;
@@ -29,6 +29,8 @@ pub enum Life {
     Logs(Deferred<logs::Options>),
     /// Be a running container's terminal or streams
     Attach(Deferred<attach::Options>),
+    /// Copy files out of a container, or into it
+    Cp(Deferred<cp::Options>),
     /// Show what containers use, second by second
     Stats(Deferred<stats::Options>),
     /// List a container's processes
@@ -54,6 +56,7 @@ pub fn execute(command: Life, global: &Global, mechanisms: Mechanisms) -> Result
         Life::Rename(Deferred(options)) => stop::rename(&options, global),
         Life::Logs(Deferred(options)) => logs::logs(&options, global),
         Life::Attach(Deferred(options)) => attach::attach(&options, global),
+        Life::Cp(Deferred(options)) => cp::copy(&options, global),
         Life::Stats(Deferred(options)) => stats::stats(&options, &known()?).map(|()| 0),
         Life::Top(Deferred(options)) => console::print(top::top(&options, &known()?)?).map(|()| 0),
         Life::Pause(Deferred(options)) => pause::pause(&options, &known()?),
