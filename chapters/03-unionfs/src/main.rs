@@ -3,11 +3,10 @@
 
 use cgroups::cgroup::ControlGroups;
 use cgroups::engine::process_limits::ProcessLimits;
-use cgroups::engine::{pause, stats, top, update};
 use clap::{Parser, Subcommand};
 use console::failure::OURS;
 use console::options::{Deferred, Global};
-use namespaces::engine::{doctor, join, spaces};
+use namespaces::engine::{doctor, spaces};
 use namespaces::kernel_files::KernelFiles;
 use namespaces::namespaces::Namespaces;
 use namespaces::plan::Mechanism;
@@ -17,7 +16,7 @@ use std::process::ExitCode;
 use unionfs::engine::life::{self, Life};
 use unionfs::engine::store::Store;
 use unionfs::engine::{
-    clean, commit, diff, export, images, import, inspect, known, ps, rm, rmi, run,
+    clean, commit, diff, exec, export, images, import, inspect, ps, rm, rmi, run,
 };
 use unionfs::overlay::Overlay;
 
@@ -56,7 +55,7 @@ enum Command {
     /// Run a command in a new container
     Run(Deferred<run::Options>),
     /// Run a command in a running container
-    Exec(Deferred<join::Options>),
+    Exec(Deferred<exec::Options>),
     #[command(flatten)]
     Life(Life),
     /// List containers
@@ -75,17 +74,7 @@ enum Command {
     Images(Deferred<images::Options>),
     /// Remove images
     Rmi(Deferred<rmi::Options>),
-    /// Show what containers use, second by second
-    Stats(Deferred<stats::Options>),
-    /// List a container's processes
-    Top(Deferred<top::Options>),
-    /// Stop all processes of containers where they are
-    Pause(Deferred<pause::Options>),
-    /// Let paused containers go on
-    Unpause(Deferred<pause::Options>),
-    /// Change the limits of running containers
-    Update(Deferred<update::Options>),
-    /// Show a container as the kernel sees it, or an image
+    /// Show all that there is to know of containers and images
     Inspect(Deferred<inspect::Options>),
     /// List namespaces and who is in them
     Ns(Deferred<spaces::NsOptions>),
@@ -114,8 +103,7 @@ fn main() -> ExitCode {
             Command::Exec(Deferred(options)) => {
                 let of_exec =
                     mechanisms(Default::default(), Default::default(), Default::default());
-                let root = Store::outside(&global)?.root;
-                return join::run(*options, &of_exec, |text| known::to_join(&root, text));
+                return exec::exec(*options, &global, &of_exec);
             }
             Command::Ps(Deferred(options)) => {
                 console::print(ps::list(&options, &Store::outside(&global)?)?)?
@@ -133,15 +121,8 @@ fn main() -> ExitCode {
                 console::print(images::list(&options, &store()?)?)?;
             }
             Command::Rmi(Deferred(options)) => return rmi::remove(&options, &store()?),
-            Command::Stats(Deferred(options)) => stats::stats(&options)?,
-            Command::Top(Deferred(options)) => console::print(top::top(&options)?)?,
-            Command::Pause(Deferred(options)) => return pause::pause(&options),
-            Command::Unpause(Deferred(options)) => return pause::unpause(&options),
             Command::Life(command) => return life::execute(command, &global, mechanisms),
-            Command::Update(Deferred(options)) => return update::update(&options),
-            Command::Inspect(Deferred(options)) => {
-                console::print(inspect::show(&options, &global)?)?;
-            }
+            Command::Inspect(Deferred(options)) => return inspect::show(&options, &global),
             Command::Ns(Deferred(options)) => console::print(spaces::table(&options)?)?,
             Command::Doctor(Deferred(options)) => return doctor::run(*options, &global),
             Command::Clean => clean::clean(&global)?,

@@ -98,7 +98,7 @@ impl Overlay {
         self.own.join("work")
     }
 
-    fn make_upper(&self) -> Result<()> {
+    pub(crate) fn make_upper(&self) -> Result<()> {
         let uppermost = self.lower.first().context("a root has a layer")?;
         let below = stat(uppermost).with_context(|| format!("layer {}", uppermost.display()))?;
         let own = path::open_root(&CString::new(self.own.as_os_str().as_bytes())?)?;
@@ -112,7 +112,7 @@ impl Overlay {
         Ok(())
     }
 
-    fn mount(&self) -> Result<OwnedFd> {
+    pub(crate) fn mount(&self) -> Result<OwnedFd> {
         match self.mount_by_descriptor() {
             // Before Linux 6.5 there is no `lowerdir+`.
             Err(error) if error.errno == Errno::EINVAL => mount_the_older_way(self),

@@ -23,9 +23,10 @@ use crate::engine::live::{Live, Place};
 use crate::engine::log::Log;
 use crate::engine::output::{Ends, Output};
 use crate::engine::policy::Restarts;
+use crate::engine::root_lock::RootLock;
 use crate::engine::run::Mechanisms;
 use crate::engine::store::Store;
-use crate::engine::{moment, outcome};
+use crate::engine::{moment, outcome, records};
 use crate::overlay::Overlay;
 use anyhow::Result;
 use kernel::process::{self, Exit};
@@ -50,19 +51,23 @@ pub fn keep(
     let once = record.settings.stdin_once;
     let mut output = Output::new(log, place.listen()?, teller.attached.take(), once)?;
     let mut signals = Signals::collect(&[])?;
-    let mut restarts = Restarts::new(record.settings.restart);
+    let (mut record, mut restarts) = (record.clone(), Restarts::default());
     let mut live = Live::default();
     loop {
         let since = Instant::now();
         live = Live { started_at: moment::now(), restart_count: restarts.count, ..live };
         held.finish(&State { started_at: live.started_at.clone(), ..State::default() })?;
-        let run = Run { record, store, place: &place, live: &live };
+        let run = Run { record: &record, store, place: &place, live: &live };
         let ended = run.to_its_end(mechanisms, &mut output, &mut signals, teller);
         // Not even its first start may have come about.
         let never_ran = teller.has_not_spoken();
         let state = outcome::state(&ended, &live, never_ran);
+        // `update` and `rename` may have changed it.
+        record = records::again(&store.root, &record);
         let again = !(place.is_stopped() || ended.is_err() && never_ran);
-        let again = again.then(|| restarts.next(state.exit_code, since.elapsed())).flatten();
+        let again = again
+            .then(|| restarts.next(record.settings.restart, state.exit_code, since.elapsed()))
+            .flatten();
         outcome::write(&held, &place, &state)?;
         live = Live { pid: 0, restart_count: restarts.count, exit_code: state.exit_code, ..live };
         if let Some(pause) = again {
@@ -70,7 +75,7 @@ pub fn keep(
             output.pause(pause, || place.is_stopped())?;
         }
         if again.is_none() || place.is_stopped() {
-            outcome::let_go(held, record, &place, output, &state)?;
+            outcome::let_go(held, &record, &place, output, &state)?;
             return ended.map(drop);
         }
     }
@@ -96,6 +101,7 @@ impl Run<'_> {
         let config = record.config()?;
         let own: &Path = &record.directory(&self.store.root);
         let lower = self.store.lower(record)?;
+        let _alone = RootLock::wait(own)?;
         let overlay = Overlay { record: Some(record.clone()), lower, own: own.into() };
         let (groups, limits) = record.limits();
         let mechanisms = mechanisms(overlay, groups, limits);

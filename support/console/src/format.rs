@@ -12,16 +12,16 @@ pub fn list<T: Serialize>(
     columns: &[(&str, &str)],
     format: Option<&str>,
 ) -> Result<String> {
-    let items: Vec<Value> = items.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
     let format = match format.map(|format| (format, format.strip_prefix("table"))) {
-        None | Some((_, Some(""))) => return Ok(table(&items, columns)),
+        None | Some((_, Some(""))) => return table(items, columns),
         Some((_, Some(cells))) if cells.starts_with(' ') => {
-            return table_of(&items, cells.trim_start(), columns);
+            return table_of(items, cells.trim_start(), columns);
         }
         Some((format, _)) => format,
     };
-    let lines: Result<Vec<String>> = items.iter().map(|item| one(item, format)).collect();
-    Ok(lines?.iter().map(|line| format!("{line}\n")).collect())
+    // One after the other: there may be thousands, and as values they are large.
+    let line = |item| Ok(one(&serde_json::to_value(item)?, format)? + "\n");
+    items.iter().map(line).collect()
 }
 
 /// One item in the given format: `json`, or a text with `{{.Field}}` and `{{json .Field}}` in it.
@@ -71,7 +71,8 @@ fn scaled(mut number: f64, step: f64, digits: usize, units: &[&str]) -> String {
 }
 
 /// A table whose columns, with tabs between them, are texts with fields in them.
-fn table_of(items: &[Value], format: &str, columns: &[(&str, &str)]) -> Result<String> {
+fn table_of<T: Serialize>(items: &[T], format: &str, columns: &[(&str, &str)]) -> Result<String> {
+    let items: Vec<Value> = items.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
     let title = |name: &str| {
         let known = columns.iter().find(|(_, field)| *field == name).map(|(title, _)| *title);
         Value::String(known.map_or_else(|| name.to_uppercase(), str::to_owned))
@@ -79,7 +80,7 @@ fn table_of(items: &[Value], format: &str, columns: &[(&str, &str)]) -> Result<S
     let names = items.iter().filter_map(Value::as_object).flat_map(|item| item.keys());
     let known = columns.iter().map(|(_, field)| *field).chain(names.map(String::as_str));
     let titles = Value::Object(known.map(|name| (name.to_owned(), title(name))).collect());
-    let lines = std::iter::once(&titles).chain(items).map(|item| {
+    let lines = std::iter::once(&titles).chain(&items).map(|item| {
         // A title is a word, not JSON.
         let words = if *item == titles { &format.replace("{{json ", "{{") } else { format };
         Ok(one(item, words)?.split('\t').map(str::to_owned).collect())
@@ -119,11 +120,14 @@ fn plain(value: &Value) -> String {
 }
 
 /// Columns as wide as their widest cell, three spaces apart.
-fn table(items: &[Value], columns: &[(&str, &str)]) -> String {
+fn table<T: Serialize>(items: &[T], columns: &[(&str, &str)]) -> Result<String> {
     let titles = columns.iter().map(|(title, _)| title.to_string()).collect();
-    let cells = |item: &Value| columns.iter().map(|(_, field)| plain(&item[*field])).collect();
-    let rows: Vec<Vec<String>> = std::iter::once(titles).chain(items.iter().map(cells)).collect();
-    align(&rows)
+    let cells = |item| {
+        let item = serde_json::to_value(item)?;
+        Ok(columns.iter().map(|(_, field)| plain(&item[*field])).collect())
+    };
+    let rows = std::iter::once(Ok(titles)).chain(items.iter().map(cells));
+    Ok(align(&rows.collect::<Result<Vec<Vec<String>>>>()?))
 }
 
 fn align(rows: &[Vec<String>]) -> String {

@@ -29,6 +29,14 @@ pub fn open_file_in_root(root: impl AsFd, path: &CStr) -> Result<OwnedFd> {
     )
 }
 
+/// Opens what a name in a root leads to without reading it (O_PATH): neither a device nor a FIFO notices.
+/// A symbolic link in the last place is itself what is opened, unless it is to be followed.
+pub fn open_in_root(root: impl AsFd, path: &CStr, follow: bool) -> Result<OwnedFd> {
+    let how = libc::O_PATH | libc::O_CLOEXEC | if follow { 0 } else { libc::O_NOFOLLOW };
+    let resolve = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS;
+    openat2(root.as_fd().as_raw_fd(), path, how, resolve)
+}
+
 /// Opens a device in a root for reading and writing, following no link at all.
 pub fn open_device_in_root(root: impl AsFd, path: &CStr) -> Result<OwnedFd> {
     let how = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
@@ -78,6 +86,7 @@ fn openat2_once(dir: RawFd, path: &CStr, how: i32, resolve: u64) -> Result<Owned
                     (libc::O_DIRECTORY as u64, "O_DIRECTORY"),
                     (libc::O_NONBLOCK as u64, "O_NONBLOCK"),
                     (libc::O_NOCTTY as u64, "O_NOCTTY"),
+                    (libc::O_NOFOLLOW as u64, "O_NOFOLLOW"),
                     (libc::O_CLOEXEC as u64, "O_CLOEXEC"),
                 ],
             );

@@ -7,12 +7,14 @@ use crate::engine::{attend, show_plan, streams, users};
 use crate::exec;
 use crate::launch;
 use crate::plan::{Mechanism, Phase, Target};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use console::failure::Failure;
+use kernel::descriptor::become_standard;
 use kernel::namespace::Namespace;
 use kernel::signal::Signals;
 use kernel::{Errno, Pid};
 use std::ffi::{CString, OsString};
+use std::fs::File;
 use std::rc::Rc;
 
 /// Options of `exec`.
@@ -23,6 +25,9 @@ pub struct Options {
     plan: bool,
     #[command(flatten)]
     command: CommandOptions,
+    /// There is nothing for it to read, and what it writes is lost: a later chapter's `-d`.
+    #[arg(skip)]
+    pub for_nobody: bool,
     /// A process of the container by its number, see `ns`; from chapter 02 on, the container by its
     /// name or id, too
     #[arg(value_name = "CONTAINER")]
@@ -39,10 +44,31 @@ pub fn run(
     mechanisms: &[Box<dyn Mechanism>],
     find: impl Fn(&str) -> Result<i32>,
 ) -> Result<u8> {
+    run_and_tell(options, mechanisms, find, || Ok(()))
+}
+
+/// The same, and says when it has become the command.
+pub fn run_and_tell(
+    options: Options,
+    mechanisms: &[Box<dyn Mechanism>],
+    find: impl Fn(&str) -> Result<i32>,
+    started: impl FnOnce() -> Result<()>,
+) -> Result<u8> {
     let target = target(find(&options.target)?)?;
     let process = options.resolve(&target)?;
-    let (streams, relay) = streams::open(&process)?;
+    let (streams, relay) = match options.for_nobody {
+        true => Default::default(),
+        false => streams::open(&process)?,
+    };
     let mut plan = exec::plan(&target, &process, streams, mechanisms)?;
+    if options.for_nobody && !process.terminal {
+        plan.step(
+            Phase::Rooted,
+            "write to the container's /dev/null",
+            "the host's could be changed through a descriptor; a pipe would end with who waits",
+            write_to_nobody,
+        );
+    }
     plan.step(
         Phase::Prepare,
         "forget the environment",
@@ -58,7 +84,15 @@ pub fn run(
     // From here on signals wait until there is somebody to pass them on to.
     let signals = Signals::collect(&[])?;
     let child = launch::launch(plan, &process, &|_| Ok(()))?;
+    started()?;
     Ok(attend::attend(&child, &process, signals, relay, pty.find(), &|| Ok(()))?.code())
+}
+
+/// In the child, once it is in the container's root.
+fn write_to_nobody() -> Result<()> {
+    // For both: whatever somebody has put in its place, this open does not wait for a reader.
+    let nobody = File::options().read(true).write(true).open("/dev/null").context("/dev/null")?;
+    Ok((1..3).try_for_each(|stream| become_standard(&nobody, stream))?)
 }
 
 /// A process number from a command line.
@@ -92,6 +126,11 @@ pub fn target(pid: i32) -> Result<Target> {
 }
 
 impl Options {
+    /// Whether it is only to be said what would be done.
+    pub fn plan_only(&self) -> bool {
+        self.plan
+    }
+
     fn resolve(&self, target: &Target) -> Result<Process> {
         let pid = target.pid;
         // Files are looked up in the container's root, whatever their links say.
@@ -116,7 +155,7 @@ impl Options {
             },
             user,
             terminal: self.command.tty,
-            interactive: self.command.interactive,
+            interactive: self.command.interactive && !self.for_nobody,
             init: false,
         })
     }

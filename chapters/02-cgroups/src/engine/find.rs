@@ -52,7 +52,7 @@ impl Container {
 
     /// The container whose group this directory is; none if nothing runs in it, if that is about
     /// to start or to end, or if it is not ours to look at.
-    fn in_directory(directory: &Path) -> Option<Container> {
+    pub fn in_directory(directory: &Path) -> Option<Container> {
         let stats: Vec<Stat> =
             processes_below(directory).into_iter().filter_map(Stat::of).collect();
         let inside = |pid: Pid| stats.iter().any(|stat| stat.pid == pid);
@@ -69,6 +69,36 @@ impl Container {
             pid: first.pid,
             first: first.clone(),
         })
+    }
+}
+
+/// How containers are found by what people call them. Later chapters have records, which know their
+/// names better than groups do.
+pub trait Finder {
+    /// Every container that runs, the youngest first.
+    fn all(&self) -> Result<Vec<Container>>;
+    /// The container that is meant.
+    fn container(&self, text: &str) -> Result<Container>;
+
+    /// The containers that are meant; all of them, if none is named.
+    fn several(&self, names: &[String]) -> Result<Vec<Container>> {
+        if names.is_empty() {
+            return self.all();
+        }
+        names.iter().map(|name| self.container(name)).collect()
+    }
+}
+
+/// By what their groups are called.
+pub struct ByGroup;
+
+impl Finder for ByGroup {
+    fn all(&self) -> Result<Vec<Container>> {
+        all()
+    }
+
+    fn container(&self, text: &str) -> Result<Container> {
+        container(text)
     }
 }
 
@@ -125,16 +155,6 @@ pub fn to_join_process(pid: Pid, text: &str) -> Result<i32> {
     Ok(pid.as_raw())
 }
 
-/// The group of the container that is meant.
-pub fn group(text: &str) -> Result<Group> {
-    Ok(container(text)?.group)
-}
-
-/// The containers that are meant; all of them, if none is named.
-pub fn several(names: &[String]) -> Result<Vec<Container>> {
-    if names.is_empty() { all() } else { names.iter().map(|name| container(name)).collect() }
-}
-
 /// Which of these names and ids is meant.
 fn resolve(known: &[(&str, &str)], text: &str) -> Result<Option<usize>, Failure> {
     let mut named =
@@ -174,7 +194,7 @@ pub(crate) fn not_ours(text: &str, error: anyhow::Error) -> anyhow::Error {
 }
 
 /// The groups of our containers in a hierarchy, in the whole of it that can be seen here.
-pub(crate) fn groups(hierarchy: &Hierarchy) -> Vec<PathBuf> {
+pub fn groups(hierarchy: &Hierarchy) -> Vec<PathBuf> {
     homes(hierarchy).iter().flat_map(|home| groups_below(home)).collect()
 }
 

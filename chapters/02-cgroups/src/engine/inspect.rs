@@ -67,28 +67,18 @@ pub struct Options {
     format: Option<String>,
 }
 
-impl Options {
-    /// Who is asked for.
-    pub fn target(&self) -> &str {
-        &self.target
-    }
-
-    /// How it is to be shown.
-    pub fn format(&self) -> Option<&str> {
-        self.format.as_deref()
-    }
-}
-
 /// A process beside the host, and its group.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct View {
+pub struct View {
     #[serde(flatten)]
     process: Inspection,
     name: Option<String>,
     paused: bool,
     usage: Option<Usage>,
     groups: Vec<Directory>,
+    #[serde(skip)]
+    group: Option<Group>,
 }
 
 /// A group's directory in one hierarchy.
@@ -112,21 +102,33 @@ pub fn show(options: &Options) -> Result<String> {
         Some(container) => container.pid.as_raw(),
         None => target.parse().map_err(|_| missing())?,
     };
-    let process = spaces::inspect(pid)?;
-    let group = member::group_of(Pid::from_raw(pid))?;
-    let of_group = group.as_ref();
-    let view = View {
-        process,
-        name: of_group.map(|group| group.name.clone()),
-        paused: of_group.is_some_and(state::is_frozen),
-        usage: of_group.map(Usage::of),
-        groups: of_group.map_or(Vec::new(), |g| g.places.iter().map(directory).collect()),
-    };
-    match options.format.as_deref() {
-        Some(format) => {
-            console::format::one(&serde_json::to_value(&view)?, format).map(|text| text + "\n")
+    View::of(pid)?.show(options.format.as_deref())
+}
+
+impl View {
+    /// Looks at a process.
+    pub fn of(pid: i32) -> Result<View> {
+        let process = spaces::inspect(pid)?;
+        let group = member::group_of(Pid::from_raw(pid))?;
+        let of_group = group.as_ref();
+        Ok(View {
+            process,
+            name: of_group.map(|group| group.name.clone()),
+            paused: of_group.is_some_and(state::is_frozen),
+            usage: of_group.map(Usage::of),
+            groups: of_group.map_or(Vec::new(), |g| g.places.iter().map(directory).collect()),
+            group,
+        })
+    }
+
+    /// It in a format, or for people.
+    pub fn show(&self, format: Option<&str>) -> Result<String> {
+        match format {
+            Some(format) => {
+                console::format::one(&serde_json::to_value(self)?, format).map(|text| text + "\n")
+            }
+            None => for_people(self),
         }
-        None => for_people(&view, of_group),
     }
 }
 
@@ -151,9 +153,9 @@ fn directory(place: &Place) -> Directory {
     }
 }
 
-fn for_people(view: &View, group: Option<&Group>) -> Result<String> {
+fn for_people(view: &View) -> Result<String> {
     let process = spaces::for_people(&view.process)?;
-    let Some((group, usage)) = group.zip(view.usage.as_ref()) else {
+    let Some((group, usage)) = view.group.as_ref().zip(view.usage.as_ref()) else {
         return Ok(process + "\nGroup:      none of ours\n");
     };
     let state = if view.paused { "paused" } else { "running" };

@@ -1,7 +1,7 @@
 //! `pause` and `unpause`: the kernel stops every process of a group where it is, and none of them
 //! can notice (admin-guide/cgroup-v2, "cgroup.freeze"; freezer-subsystem of version 1).
 
-use crate::engine::find;
+use crate::engine::find::{self, Finder};
 use crate::engine::state;
 use crate::group::Group;
 use anyhow::Result;
@@ -20,9 +20,9 @@ pub struct Options {
 }
 
 /// Stops all processes of containers where they are.
-pub fn pause(options: &Options) -> Result<u8> {
+pub fn pause(options: &Options, finder: &impl Finder) -> Result<u8> {
     console::each(&options.containers, |name| {
-        let container = find::container(name)?;
+        let container = finder.container(name)?;
         if state::is_frozen(&container.group) {
             let words = format!("Container {} is already paused", container.id);
             return Err(Failure::new(words).into());
@@ -37,9 +37,9 @@ pub fn pause(options: &Options) -> Result<u8> {
 }
 
 /// Lets all processes of containers go on.
-pub fn unpause(options: &Options) -> Result<u8> {
+pub fn unpause(options: &Options, finder: &impl Finder) -> Result<u8> {
     console::each(&options.containers, |name| {
-        let container = find::container(name)?;
+        let container = finder.container(name)?;
         if !state::is_frozen(&container.group) {
             return Err(Failure::new(format!("Container {} is not paused", container.id)).into());
         }

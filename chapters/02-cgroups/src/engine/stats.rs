@@ -2,7 +2,7 @@
 //! growth over an interval, and the interval, make the percentage.
 
 use crate::counters::{self, Usage};
-use crate::engine::find::{self, Container};
+use crate::engine::find::{Container, Finder};
 use crate::engine::{pressure, traffic};
 use anyhow::{Context, Result};
 use console::format::{bytes, decimal_bytes};
@@ -98,19 +98,19 @@ const PRESSURE: [(&str, &str); 3] =
 type Look = (Instant, u64);
 
 /// Prints what containers use, again and again, until Ctrl-C or the end of those that were named.
-pub fn stats(options: &Options) -> Result<()> {
+pub fn stats(options: &Options, finder: &impl Finder) -> Result<()> {
     let mut signals = Signals::collect(&[])?;
     let mut looks = HashMap::new();
     let redraws = !options.no_stream && std::io::stdout().is_terminal();
     let mut before = if redraws { CLEAR } else { "" };
-    let named = find::several(&options.containers)?;
+    let named = finder.several(&options.containers)?;
     // The first look has nothing to compare with.
     rows(&named, &[], &mut looks, options);
     loop {
         if !wait(&mut signals)? {
             return Ok(());
         }
-        let all = if options.containers.is_empty() { find::all()? } else { Vec::new() };
+        let all = if options.containers.is_empty() { finder.all()? } else { Vec::new() };
         let containers = if options.containers.is_empty() { &all } else { &named };
         let rows = rows(containers, &options.containers, &mut looks, options);
         if rows.is_empty() && !options.containers.is_empty() {

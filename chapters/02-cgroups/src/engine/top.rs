@@ -1,6 +1,6 @@
 //! `top`: a container's processes as the host numbers them, with the columns of `ps -ef`, from /proc.
 
-use crate::engine::find;
+use crate::engine::find::Finder;
 use crate::engine::host_ps;
 use crate::engine::process::Stat;
 use anyhow::Result;
@@ -33,8 +33,8 @@ pub(crate) struct Table {
 }
 
 /// The processes for people, or in a format.
-pub fn top(options: &Options) -> Result<String> {
-    let pids = find::group(&options.container)?.processes();
+pub fn top(options: &Options, finder: &impl Finder) -> Result<String> {
+    let pids = finder.container(&options.container)?.group.processes();
     let table =
         if options.ps.is_empty() { usual(&pids) } else { host_ps::table(&options.ps, &pids)? };
     match options.format.as_deref() {

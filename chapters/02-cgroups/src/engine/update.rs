@@ -20,19 +20,74 @@ pub struct Options {
     limits: LimitOptions,
 }
 
+impl Options {
+    /// Whose limits are to be changed.
+    pub fn containers(&self) -> &[String] {
+        &self.containers
+    }
+
+    /// What is asked for, as far as it can be checked without knowing what is in force.
+    pub fn limits(&self) -> Result<Limits> {
+        self.limits.resolve()
+    }
+}
+
 /// Changes the limits of each container and names it.
 pub fn update(options: &Options) -> Result<u8> {
-    let asked = options.limits.resolve()?;
+    let asked = options.limits()?;
     if asked == Limits::default() {
-        let failure = Failure::new("You must provide one or more flags when using this command.");
-        return Err(failure.remedy("name a limit, as -m 128m").code(OURS).into());
+        return Err(nothing_asked());
     }
     console::each(&options.containers, |name| {
-        change(&mut find::group(name)?, &asked)
-            .map_err(|error| if is_value(&error) { error } else { find::not_ours(name, error) })
-            .with_context(|| format!("Cannot update container {name}"))?;
+        change(name, &mut find::container(name)?.group, &asked)?;
         Ok(name.clone())
     })
+}
+
+/// Docker's words for no option at all.
+pub fn nothing_asked() -> anyhow::Error {
+    let failure = Failure::new("You must provide one or more flags when using this command.");
+    failure.remedy("name a limit, as -m 128m").code(OURS).into()
+}
+
+/// Changes the limits of a group; returns what was asked for, with what it brings with it.
+pub fn change(name: &str, group: &mut Group, asked: &Limits) -> Result<Limits> {
+    write(group, asked)
+        .map_err(|error| if is_value(&error) { error } else { find::not_ours(name, error) })
+        .with_context(|| cannot_update(name))
+}
+
+/// The limits of a container that does not run, changed.
+pub fn change_recorded(name: &str, recorded: &Limits, asked: &Limits) -> Result<Limits> {
+    // Of memory and swap together what was not asked for is not known: it goes with memory.
+    let both = recorded.memory_and_swap;
+    let memory = Memory { version: Version::V2, memory: recorded.memory, both };
+    let change = || {
+        let limits = merge(recorded, &memory.complete(asked)?);
+        limit_options::check_memory(&limits).map(|()| limits)
+    };
+    change().with_context(|| cannot_update(name))
+}
+
+fn cannot_update(name: &str) -> String {
+    format!("Cannot update container {name}")
+}
+
+/// Those that are asked for, and of the others what was there before.
+pub fn merge(before: &Limits, asked: &Limits) -> Limits {
+    let (before, asked) = (before.clone(), asked.clone());
+    Limits {
+        memory: asked.memory.or(before.memory),
+        memory_and_swap: asked.memory_and_swap.or(before.memory_and_swap),
+        memory_reservation: asked.memory_reservation.or(before.memory_reservation),
+        nano_cpus: asked.nano_cpus.or(before.nano_cpus),
+        cpu_shares: asked.cpu_shares.or(before.cpu_shares),
+        cpuset_cpus: asked.cpuset_cpus.or(before.cpuset_cpus),
+        cpuset_mems: asked.cpuset_mems.or(before.cpuset_mems),
+        pids: asked.pids.or(before.pids),
+        // Of these nobody can ask for others.
+        devices: before.devices,
+    }
 }
 
 /// Whether it is the value that the kernel refused: whose the file is it has checked before that,
@@ -41,7 +96,7 @@ fn is_value(error: &anyhow::Error) -> bool {
     error.downcast_ref::<kernel::Error>().is_some_and(|error| error.call == "write")
 }
 
-fn change(group: &mut Group, asked: &Limits) -> Result<()> {
+fn write(group: &mut Group, asked: &Limits) -> Result<Limits> {
     late::join(group, asked)?;
     let now = Memory::of(group)?;
     let limits = now.complete(asked)?;
@@ -49,7 +104,7 @@ fn change(group: &mut Group, asked: &Limits) -> Result<()> {
         let both = limits.memory_and_swap;
         group.limit(&Limits { memory_and_swap: both, ..Limits::default() })?;
     }
-    group.limit(&limits)
+    group.limit(&limits).map(|()| limits)
 }
 
 /// The limits of memory that are in force.
@@ -149,6 +204,22 @@ mod tests {
         assert_eq!(of(none.complete(&asked(Some(32), None)).unwrap()), (Some(32 * MIB), None));
         let uncounted = Memory { both: None, ..now(64, 128) };
         assert_eq!(of(uncounted.complete(&asked(Some(99), None)).unwrap()), (Some(99 * MIB), None));
+    }
+
+    #[test]
+    fn a_record_keeps_what_is_not_named_too() {
+        let recorded = Limits { pids: Some(Most::Is(7)), ..asked(Some(64), None) };
+        let of = |new: Limits| change_recorded("web", &recorded, &new).unwrap();
+        let more = of(Limits { nano_cpus: Some(5), ..asked(Some(200), None) });
+        let expected = Limits { nano_cpus: Some(5), memory: Some(200 * MIB), ..recorded.clone() };
+        assert_eq!(more, expected);
+        let swap = of(asked(None, Some(Most::Unlimited)));
+        assert_eq!((swap.memory, swap.memory_and_swap), (Some(64 * MIB), Some(Most::Unlimited)));
+        let less = change_recorded("web", &swap, &asked(None, Some(Most::Is(63 * MIB))));
+        let words = format!("{:#}", less.unwrap_err());
+        assert!(words.starts_with("Cannot update container web: Minimum memoryswap"), "{words}");
+        let reserved = Limits { memory_reservation: Some(32 * MIB), ..recorded };
+        change_recorded("web", &reserved, &asked(Some(16), None)).unwrap_err();
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use anyhow::{Context, Result};
 use console::failure::Failure;
-use kernel::descriptor::{become_standard, pipe};
+use kernel::descriptor::{become_standard, close_all_except, pipe};
 use kernel::process::{self, Cloned};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 /// Tells the command line that the container runs, or why it does not.
@@ -43,8 +43,9 @@ pub fn start(
         }
         Cloned::Child => {
             drop(asks);
+            let left = leave_the_command_line(&tells, attached.as_ref());
             let mut teller = Teller { tells: Some(tells), attached };
-            let acted = leave_the_command_line().and_then(|()| act(&mut teller));
+            let acted = left.and_then(|()| act(&mut teller));
             if let Err(error) = acted {
                 let (text, code) = console::told(&error, usual_code);
                 teller.say(code, &text);
@@ -54,12 +55,17 @@ pub fn start(
     }
 }
 
-/// Its terminal, and its streams, which somebody may be waiting for the end of.
-// LAB 03.4 outlives: a session of its own, and nothing instead of the streams
-fn leave_the_command_line() -> Result<()> {
+/// Its terminal, its streams, which somebody may be waiting for the end of, and whatever else it was
+/// given open.
+// LAB 03.4 outlives: a session of its own, and nothing that the command line has open but these
+fn leave_the_command_line(tells: &OwnedFd, attached: Option<&UnixStream>) -> Result<()> {
     process::new_session()?;
     let nothing = File::options().read(true).write(true).open("/dev/null")?;
-    Ok((0..3).try_for_each(|stream| become_standard(&nothing, stream))?)
+    (0..3).try_for_each(|stream| become_standard(&nothing, stream))?;
+    drop(nothing);
+    let mut kept = kernel::explain::descriptors();
+    kept.extend([tells.as_fd()].into_iter().chain(attached.map(AsFd::as_fd)));
+    Ok(close_all_except(&kept)?)
 }
 
 impl Teller {

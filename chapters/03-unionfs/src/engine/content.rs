@@ -25,28 +25,42 @@ pub fn unpack(
     at: impl AsFd,
     name: &OsStr,
 ) -> Result<()> {
-    let mut file = create(at, name)?;
+    unpack_into(archive, entry, &mut create(at, name)?).map(drop)
+}
+
+/// The same into a file that is open and empty; returns its size.
+pub fn unpack_into(
+    archive: &mut Archive<impl Read>,
+    entry: &Entry,
+    file: &mut File,
+) -> Result<u64> {
     for piece in &entry.pieces {
         file.seek(SeekFrom::Start(piece.start)).with_context(|| too_large(entry.size))?;
-        write(&mut archive.take(piece.end - piece.start), &mut file)?;
+        write(&mut archive.take(piece.end - piece.start), file)?;
     }
-    end(&file, entry.size)
+    end(file, entry.size)?;
+    Ok(entry.size)
 }
 
 /// Copies a file into a new one. A few bytes may stand in a file that is larger than
 /// any disk, and to read all of that would take hours.
-pub fn copy(mut from: &File, at: impl AsFd, name: &OsStr) -> Result<()> {
-    let mut file = create(at, name)?;
+pub fn copy(from: &File, at: impl AsFd, name: &OsStr) -> Result<()> {
+    copy_into(from, &mut create(at, name)?).map(drop)
+}
+
+/// The same into a file that is open and empty; returns its size.
+pub fn copy_into(mut from: &File, file: &mut File) -> Result<u64> {
     let size = from.metadata()?.len();
     let mut done = 0;
     while let Some(piece) = next_piece(from, done)? {
         file.seek(SeekFrom::Start(piece.start)).context("seek")?;
         from.seek(SeekFrom::Start(piece.start)).context("seek")?;
         // Whoever writes to it meanwhile does not keep us here for ever.
-        write(&mut from.take(piece.end.min(size).saturating_sub(piece.start)), &mut file)?;
+        write(&mut from.take(piece.end.min(size).saturating_sub(piece.start)), file)?;
         done = piece.end;
     }
-    end(&file, size)
+    end(file, size)?;
+    Ok(size)
 }
 
 /// Where the next content of a file is, from here on; none if there are only holes (lseek(2)).
@@ -60,7 +74,8 @@ fn next_piece(file: &File, from: u64) -> Result<Option<Range<u64>>> {
     }
 }
 
-fn create(at: impl AsFd, name: &OsStr) -> io::Result<File> {
+/// Makes an empty file that nobody else may read, where nothing is of that name.
+pub fn create(at: impl AsFd, name: &OsStr) -> io::Result<File> {
     let how =
         OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     Ok(File::from(openat(at, name, how, Mode::S_IRUSR | Mode::S_IWUSR)?))

@@ -28,13 +28,7 @@ pub(crate) fn plan(lower: Vec<PathBuf>, copy: PathBuf, spelling: Spelling, plan:
         Phase::Prepare,
         "copy the layers",
         "what this container writes is in its copy, and no other container's",
-        move || {
-            // A container that is started again has its copy already.
-            if to.exists() {
-                return Ok(());
-            }
-            descriptors::all(|| make(&lower, &to, spelling))
-        },
+        move || make_once(&lower, &to, spelling),
     );
     let root = plan.root.clone();
     plan.step(
@@ -47,6 +41,11 @@ pub(crate) fn plan(lower: Vec<PathBuf>, copy: PathBuf, spelling: Spelling, plan:
             Ok(mount::make_detached_tree_private(root.get())?)
         },
     );
+}
+
+/// Makes a container's copy. One that is started again has it already.
+pub(crate) fn make_once(lower: &[PathBuf], to: &Path, spelling: Spelling) -> Result<()> {
+    if to.exists() { Ok(()) } else { descriptors::all(|| make(lower, to, spelling)) }
 }
 
 /// Copies the union of these layers, complete under its name or not at all.

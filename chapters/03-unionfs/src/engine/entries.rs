@@ -61,6 +61,11 @@ pub fn in_the_way(path: &Path) -> anyhow::Error {
 /// # Errors
 /// If it leads out of the root, or the kernel would not take it.
 pub fn clean(bytes: &[u8]) -> Result<PathBuf> {
+    clean_in("the layer", bytes)
+}
+
+/// The same of an archive that is unpacked into something else.
+pub fn clean_in(place: &str, bytes: &[u8]) -> Result<PathBuf> {
     let refused = |why: &str| {
         let failure = Failure::new(format!("a name {why}"));
         Err(failure.remedy("do not trust this archive; whoever made it has to make it anew").into())
@@ -77,7 +82,7 @@ pub fn clean(bytes: &[u8]) -> Result<PathBuf> {
             b"" | b"." => {}
             b".." => {
                 if parts.pop().is_none() {
-                    return refused("that leads out of the layer");
+                    return refused(&format!("that leads out of {place}"));
                 }
             }
             long if long.len() > LONGEST_NAME + of_mark(Some(long)) => {

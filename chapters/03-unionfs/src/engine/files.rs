@@ -30,15 +30,20 @@ pub fn write_json(path: &Path, record: &impl Serialize) -> Result<()> {
 /// # Errors
 /// If it cannot be read, or is none; it is named.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    read_json_with(path, &mut Vec::new())
+}
+
+/// The same for who reads many: one buffer serves for all.
+pub fn read_json_with<T: DeserializeOwned>(path: &Path, text: &mut Vec<u8>) -> Result<Option<T>> {
     let file = match File::open(path) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Ok(None);
         }
         file => file.with_context(|| path.display().to_string())?,
     };
-    let mut text = Vec::new();
-    file.take(LIMIT).read_to_end(&mut text).with_context(|| path.display().to_string())?;
-    let record = serde_json::from_slice(&text).map_err(|error| {
+    text.clear();
+    file.take(LIMIT).read_to_end(text).with_context(|| path.display().to_string())?;
+    let record = serde_json::from_slice(text).map_err(|error| {
         Failure::new(format!("{} is damaged: {error}", path.display()))
             .remedy("mend it by hand, or remove the directory that it is in")
     })?;

@@ -68,13 +68,18 @@ fn read(store: &Store, source: &Path, to: PathBuf, latest: Option<i64>) -> Resul
     if !file.metadata()?.is_dir() {
         return NewLayer::from_archive(store, to, file);
     }
-    // It would be read while it is written.
+    refuse_own_files(store, source)?;
+    let directory = Directory::root(&[source], store.spelling)?;
+    NewLayer::packed(store, to, &[], |out| pack::pack_union(&directory, out, latest))
+}
+
+/// What is in a directory would be read while it is written.
+pub(crate) fn refuse_own_files(store: &Store, source: &Path) -> Result<()> {
     if fs::canonicalize(&store.root)?.starts_with(fs::canonicalize(source)?) {
         let failure = Failure::new(format!("minidock's own files are in it: {:?}", store.root));
         return Err(failure.remedy("name another place for them with --root").into());
     }
-    let directory = Directory::root(&[source], store.spelling)?;
-    NewLayer::packed(store, to, &[], |out| pack::pack_union(&directory, out, latest))
+    Ok(())
 }
 
 fn refuse_urls(source: &Path) -> Result<()> {

@@ -1,38 +1,181 @@
-//! `inspect`: a container that runs, as chapter 02 shows it; one that does not, by its record; or an image.
+//! `inspect`: a container by its record, in Docker's shape, and if it runs as the kernel sees it, too; an
+//! image; or a process, as chapter 02 shows it.
 
-use crate::engine::inspect_image;
-use crate::engine::records;
+use crate::engine::seen::Seen;
 use crate::engine::store::Store;
+use crate::engine::written::Written;
+use crate::engine::{inspect_container, inspect_image, records};
 use anyhow::Result;
-use cgroups::engine::{find, inspect};
+use cgroups::engine::find;
+use cgroups::engine::inspect::View;
+use console::failure::Failure;
 use console::options::Global;
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::path::Path;
 
-pub use cgroups::engine::inspect::Options;
+/// Options of `inspect`.
+#[derive(clap::Args, Debug)]
+pub struct Options {
+    /// `json`, or a text with {{.Field}} in it
+    #[arg(short, long)]
+    format: Option<String>,
+    /// Say how much a container has written, and how much it sees
+    #[arg(short, long)]
+    size: bool,
+    /// Of an image and a container with one name, this one
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<Kind>,
+    /// A container's or an image's name or id, the beginning of an id, or a process as the host numbers it
+    #[arg(value_name = "CONTAINER|IMAGE|PID", required = true)]
+    targets: Vec<String>,
+}
 
-/// What is asked for, in a format, or for people.
-pub fn show(options: &Options, global: &Global) -> Result<String> {
-    let target = options.target();
-    if target.parse::<i32>().is_ok() || find::optional(target)?.is_some() {
-        return inspect::show(options);
-    }
+#[derive(Debug, Clone, Copy, PartialEq, clap::ValueEnum)]
+enum Kind {
+    Container,
+    Image,
+}
+
+/// What somebody may want to see.
+enum Object {
+    Container(Box<Seen>),
+    Image(Value),
+    /// Also an earlier chapter's container, by its first one.
+    Process(i32),
+}
+
+/// Shows what is asked for; returns the exit code.
+pub fn show(options: &Options, global: &Global) -> Result<u8> {
     let store = Store::outside(global)?;
-    if let Ok(record) = records::find(&store.root, target) {
-        let mut view = serde_json::to_value(&record)?;
-        view["State"] = serde_json::to_value(record.state(&store.root)?)?;
-        return shown(&view, options.format());
+    let (mut objects, mut errors) = (Vec::new(), Vec::new());
+    for target in &options.targets {
+        match find(target, options.kind, &store) {
+            Ok(Some(object)) => objects.push(object),
+            Ok(None) => errors.push(missing(target, options.kind)),
+            Err(error) => errors.push(error),
+        }
     }
-    match inspect_image::view(&store, target)? {
-        Some(view) => shown(&view, options.format()),
-        // It says that there is no such object.
-        None => inspect::show(options),
+    match options.format.as_deref() {
+        None => console::print(unformatted(&objects, options, &store)?)?,
+        Some(format) => {
+            for object in &objects {
+                match object.formatted(format, options, &store) {
+                    Ok(text) => console::print(text + "\n")?,
+                    Err(error) => errors.push(error),
+                }
+            }
+        }
+    }
+    Ok(errors.iter().map(|error| console::report(error, 1)).max().unwrap_or(0))
+}
+
+/// A list, as Docker prints it; but one that runs as the kernel sees it, as in the chapters before.
+fn unformatted(objects: &[Object], options: &Options, store: &Store) -> Result<String> {
+    if let ([object], 1) = (objects, options.targets.len())
+        && let Some(pid) = object.process()
+    {
+        return View::of(pid)?.show(None);
+    }
+    let views: Vec<Value> =
+        objects.iter().map(|object| object.whole(options, store)).collect::<Result<_>>()?;
+    Ok(serde_json::to_string_pretty(&views)? + "\n")
+}
+
+fn find(target: &str, kind: Option<Kind>, store: &Store) -> Result<Option<Object>> {
+    let container = match kind {
+        Some(Kind::Image) => Ok(None),
+        _ => find_container(target, &store.root),
+    };
+    if kind == Some(Kind::Container) || matches!(container, Ok(Some(_))) {
+        return container;
+    }
+    // Also where it begins the ids of several containers.
+    if let Some(image) = inspect_image::view(store, target)? {
+        return Ok(Some(Object::Image(image)));
+    }
+    container?;
+    // The kernel will say that there is no such process.
+    Ok(number(target).filter(|_| kind.is_none()).map(Object::Process))
+}
+
+fn find_container(target: &str, root: &Path) -> Result<Option<Object>> {
+    let record = records::find_or_none(root, target);
+    let exact = |text: &String| text == target;
+    let named = record.as_ref().ok().and_then(Option::as_ref);
+    let named = named.is_some_and(|record| exact(&record.name) || exact(&record.id));
+    // A number is a process before it is the beginning of an id.
+    if let Some(pid) = number(target).filter(|_| !named)
+        && Path::new("/proc").join(target).exists()
+    {
+        let container = find::optional(target)?;
+        return Ok(Some(Object::Process(container.map_or(pid, |c| c.pid.as_raw()))));
+    }
+    if let Some(record) = record? {
+        return Ok(Seen::of(root, record)?.map(|seen| Object::Container(Box::new(seen))));
+    }
+    let earlier = find::optional(target)?.filter(|container| !records::has(root, &container.id));
+    Ok(earlier.map(|container| Object::Process(container.pid.as_raw())))
+}
+
+/// The process that somebody means by a text, if it is a number as one writes it.
+fn number(text: &str) -> Option<i32> {
+    text.parse().ok().filter(|number: &i32| *number > 0 && number.to_string() == text)
+}
+
+impl Object {
+    /// The process that the kernel can say something of.
+    fn process(&self) -> Option<i32> {
+        match self {
+            Object::Container(seen) => seen.first.pid.map(|pid| pid.as_raw()),
+            Object::Image(_) => None,
+            Object::Process(pid) => Some(*pid),
+        }
+    }
+
+    /// All that there is to say.
+    fn whole(&self, options: &Options, store: &Store) -> Result<Value> {
+        let seen = match self {
+            Object::Container(seen) => seen,
+            Object::Image(view) => return Ok(view.clone()),
+            Object::Process(pid) => return Ok(serde_json::to_value(View::of(*pid)?)?),
+        };
+        let view = self.recorded(seen, options, store)?;
+        // What has ended meanwhile, or is another account's, the kernel shows nothing of.
+        let kernel = self.process().and_then(|pid| View::of(pid).ok());
+        let kernel = kernel.map(serde_json::to_value).transpose()?.unwrap_or_default();
+        let both = inspect_container::join(view, kernel);
+        Ok(inspect_container::join(both, json!({"Mounts": []})))
+    }
+
+    fn recorded(&self, seen: &Seen, options: &Options, store: &Store) -> Result<Value> {
+        let view = inspect_container::view(seen, &store.root);
+        if !options.size {
+            return Ok(view);
+        }
+        let written = Written::of(&seen.record, store)?;
+        let sizes =
+            json!({"SizeRw": written.own, "SizeRootFs": written.all.unwrap_or(written.own)});
+        Ok(inspect_container::join(view, sizes))
+    }
+
+    fn formatted(&self, format: &str, options: &Options, store: &Store) -> Result<String> {
+        // To ask the kernel takes much longer than to read a record, which is mostly enough.
+        if let (Object::Container(seen), true) = (self, format != "json")
+            && let Ok(text) = console::format::one(&self.recorded(seen, options, store)?, format)
+        {
+            return Ok(text);
+        }
+        console::format::one(&self.whole(options, store)?, format)
     }
 }
 
-/// One object is a list of one, as in Docker.
-fn shown(view: &Value, format: Option<&str>) -> Result<String> {
-    match format {
-        Some(format) => Ok(console::format::one(view, format)? + "\n"),
-        None => Ok(serde_json::to_string_pretty(&[view])? + "\n"),
-    }
+fn missing(target: &str, kind: Option<Kind>) -> anyhow::Error {
+    let (object, remedy) = match kind {
+        None => {
+            ("object", "list containers with `ps -a`, images with `images`, processes with `ns`")
+        }
+        Some(Kind::Container) => ("container", "`ps -a` lists all"),
+        Some(Kind::Image) => ("image", "`images` lists all"),
+    };
+    Failure::new(format!("Error: No such {object}: {target}")).remedy(remedy).code(1).into()
 }

@@ -1,12 +1,13 @@
 //! From what somebody calls a container to what chapter 02 finds it by: a record knows its name now, a
 //! group the one that it had when it was started.
 
+use crate::container::Record;
 use crate::engine::live::{self, Place, Status};
-use crate::engine::records;
+use crate::engine::{records, words};
 use anyhow::Result;
-use cgroups::engine::find;
+use cgroups::engine::find::{self, Container, Finder};
 use console::failure::Failure;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The process to join for `exec`.
 ///
@@ -14,14 +15,49 @@ use std::path::Path;
 /// If the container does not run.
 pub fn to_join(root: &Path, text: &str) -> Result<i32> {
     let Some(record) = records::find_or_none(root, text)? else { return find::to_join(text) };
-    match live::look(root, &record)?.0 {
-        Status::Running => {
-            let live = Place::of(root, &record.id).read()?.unwrap_or_default();
-            match live::first_process(&record, &live) {
-                Some(pid) => find::to_join_process(pid, text),
-                None => find::to_join(&record.id),
-            }
-        }
+    refuse_unless_running(root, &record, text)?;
+    let live = Place::of(root, &record.id).read()?.unwrap_or_default();
+    match live::first_process(&record, &live) {
+        Some(pid) => find::to_join_process(pid, text),
+        None => find::to_join(&record.id),
+    }
+}
+
+/// Containers by their records, and those of earlier chapters by their groups.
+pub struct ByRecord {
+    /// Where the records are.
+    pub root: PathBuf,
+}
+
+impl Finder for ByRecord {
+    fn all(&self) -> Result<Vec<Container>> {
+        let named = |container: Container| match records::with_id(&self.root, &container.id) {
+            Some(record) => Container { name: record.name, ..container },
+            None => container,
+        };
+        Ok(find::all()?.into_iter().map(named).collect())
+    }
+
+    fn container(&self, text: &str) -> Result<Container> {
+        let Some(record) = records::find_or_none(&self.root, text)? else {
+            let container = find::container(text)?;
+            return match records::has(&self.root, &container.id) {
+                // Its group is called so, but it has been renamed.
+                true => Err(words::no_such_container(text, Vec::new())),
+                false => Ok(container),
+            };
+        };
+        refuse_unless_running(&self.root, &record, text)?;
+        let container = find::optional(&record.id)?.ok_or_else(|| without_group(&record))?;
+        Ok(Container { name: record.name, ..container })
+    }
+}
+
+/// # Errors
+/// In Docker's words, if a container does not run.
+fn refuse_unless_running(root: &Path, record: &Record, text: &str) -> Result<()> {
+    match live::look(root, record)?.0 {
+        Status::Running => Ok(()),
         Status::Restarting => {
             let words = format!(
                 "Container {} is restarting, wait until the container is running",
@@ -36,12 +72,7 @@ pub fn to_join(root: &Path, text: &str) -> Result<i32> {
     }
 }
 
-/// These names, as chapter 02 knows them.
-pub fn ids(root: &Path, texts: &mut [String]) -> Result<()> {
-    for text in texts {
-        if let Some(record) = records::find_or_none(root, text)? {
-            *text = record.id;
-        }
-    }
-    Ok(())
+fn without_group(record: &Record) -> anyhow::Error {
+    let failure = Failure::new(format!("container {} has no control group of ours", record.name));
+    failure.remedy("`doctor` says what is missing for one").code(1).into()
 }

@@ -13,6 +13,8 @@ use anyhow::{Context, Result};
 use kernel::Pid;
 use namespaces::engine::{labbox, spaces};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -43,6 +45,17 @@ pub enum Status {
     Restarting,
     /// It has ended.
     Exited,
+}
+
+/// Which containers somebody keeps, or kept when he was killed.
+pub struct Places(HashSet<OsString>);
+
+impl Places {
+    /// At this moment.
+    pub fn now(root: &Path) -> Result<Places> {
+        let places = scratch::entries(&run_directory(root))?;
+        Ok(Places(places.iter().filter_map(|place| place.file_name()).map(Into::into).collect()))
+    }
 }
 
 /// A container's place in there.
@@ -134,7 +147,13 @@ pub fn forget(root: &Path, directory: &Path) -> Result<()> {
 pub fn look(root: &Path, record: &Record) -> Result<(Status, Live, State)> {
     let directory = record.directory(root);
     let held = Held::of(&directory)?;
-    let mut state = record.state(root)?.unwrap_or_default();
+    let mut state = match record.state(root)? {
+        // Who runs one in the foreground that is to be removed writes nothing down, and was killed.
+        None if record.auto_remove && held.is_some() => {
+            State { started_at: record.created.clone(), ..State::default() }
+        }
+        state => state.unwrap_or_default(),
+    };
     match held {
         None => {
             let live = Place::of(root, &record.id).read()?.unwrap_or_default();
@@ -159,6 +178,28 @@ pub fn look(root: &Path, record: &Record) -> Result<(Status, Live, State)> {
             }
             Ok((Status::Exited, Live::default(), state))
         }
+    }
+}
+
+/// The same for one of many, where most have told all by what they have written down: to lock each of
+/// them would take longer than all else.
+///
+/// Who keeps it is to be looked up after its state: one that is started in between has a place then.
+pub fn glance(
+    root: &Path,
+    record: &Record,
+    state: Option<State>,
+    places: &Places,
+) -> Result<(Status, Live, State)> {
+    let kept = places.0.contains(OsStr::new(&record.id));
+    match state {
+        None if !kept && !record.auto_remove => {
+            Ok((Status::Created, Live::default(), State::default()))
+        }
+        Some(state) if !kept && !state.finished_at.is_empty() => {
+            Ok((Status::Exited, Live::default(), state))
+        }
+        _ => look(root, record),
     }
 }
 

@@ -90,7 +90,7 @@ impl Metadata {
         Ok(())
     }
 
-    fn unmapped(&self, errno: Errno) -> anyhow::Error {
+    pub(crate) fn unmapped(&self, errno: Errno) -> anyhow::Error {
         let error = anyhow::Error::from(errno).context(format!("owner {}:{}", self.uid, self.gid));
         if !matches!(errno, Errno::EPERM | Errno::EINVAL) {
             return error;

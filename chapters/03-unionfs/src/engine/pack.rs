@@ -43,6 +43,17 @@ pub fn pack_plain(root: &Directory, out: impl Write) -> Result<()> {
     Archive { is_layer: false, ..Archive::new(out, None) }.pack(root, None)
 }
 
+/// Packs what somebody has asked for, under this name, for tar(1); nothing of a directory that is not on
+/// the same device, if one is given.
+pub fn pack_found(found: &Found, name: &Path, device: Option<u64>, out: impl Write) -> Result<()> {
+    let mut archive = Archive { is_layer: false, device, ..Archive::new(out, None) };
+    match found {
+        Found::Directory(directory) => archive.directory(directory, name, None)?,
+        Found::File(file) => archive.file(file, name)?,
+    }
+    archive.end()
+}
+
 /// Packs what a container has changed as a layer, where it has none of its own but a copy of all.
 pub fn pack_changes(roots: &Roots, out: impl Write, latest: Option<i64>) -> Result<()> {
     let mut archive = Archive::new(out, latest);
@@ -73,6 +84,8 @@ struct Archive<W: Write> {
     latest: Option<i64>,
     /// In a layer, some names are marks.
     is_layer: bool,
+    /// What is mounted in directories is not on this device, and left out.
+    device: Option<u64>,
     /// Where a file with several names is already, by device and inode.
     linked: HashMap<(u64, u64), PathBuf>,
 }
@@ -80,7 +93,7 @@ struct Archive<W: Write> {
 impl<W: Write> Archive<W> {
     fn new(out: W, latest: Option<i64>) -> Archive<W> {
         let builder = Builder::new(out);
-        Archive { builder, latest, is_layer: true, linked: HashMap::new() }
+        Archive { builder, latest, is_layer: true, device: None, linked: HashMap::new() }
     }
 
     fn pack(mut self, root: &Directory, marks: Option<Spelling>) -> Result<()> {
@@ -110,7 +123,11 @@ impl<W: Write> Archive<W> {
         let mut name = if path.as_os_str().is_empty() { b".".into() } else { bytes(path) };
         name.push(b'/');
         let file = directory.uppermost();
-        self.entry(&name, file, &directory.stat()?).with_context(shown)?;
+        let stat = directory.stat()?;
+        self.entry(&name, file, &stat).with_context(shown)?;
+        if self.device.is_some_and(|device| device != stat.st_dev) {
+            return Ok(());
+        }
         // LAB 03.2 anew: if this directory hides what lies below it, say so
         if marks.map(|spelling| whiteout::is_opaque(file, spelling)).transpose()? == Some(true) {
             self.mark(&path.join(OsStr::from_bytes(whiteout::OPAQUE)))?;

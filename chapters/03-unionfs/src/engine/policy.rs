@@ -102,24 +102,24 @@ impl Policy {
     }
 }
 
-/// What has come of a policy so far.
+/// What has come of policies so far: `update` may replace one by another.
 #[derive(Debug)]
 pub struct Restarts {
-    policy: Policy,
     /// How often it was started again.
     pub count: u32,
     pause: Duration,
 }
 
-impl Restarts {
-    /// None so far.
-    pub fn new(policy: Policy) -> Restarts {
-        Restarts { policy, count: 0, pause: FIRST }
+impl Default for Restarts {
+    fn default() -> Restarts {
+        Restarts { count: 0, pause: FIRST }
     }
+}
 
+impl Restarts {
     /// How long to wait before the next one; none if there is to be none.
-    pub fn next(&mut self, code: u8, ran_for: Duration) -> Option<Duration> {
-        let again = match self.policy {
+    pub fn next(&mut self, policy: Policy, code: u8, ran_for: Duration) -> Option<Duration> {
+        let again = match policy {
             Policy::No => false,
             Policy::OnFailure(most) => code != 0 && (most == 0 || self.count < most),
             Policy::Always | Policy::UnlessStopped => true,
@@ -150,21 +150,25 @@ mod tests {
 
     #[test]
     fn each_pause_is_twice_the_one_before_until_it_runs_steadily() {
-        let mut restarts = Restarts::new(Policy::Always);
+        let mut restarts = Restarts::default();
+        let mut next = |ran_for| restarts.next(Policy::Always, 0, ran_for);
         let short = Duration::from_secs(1);
-        let pauses: Vec<u128> =
-            (0..12).map(|_| restarts.next(0, short).unwrap().as_millis()).collect();
+        let pauses: Vec<u128> = (0..12).map(|_| next(short).unwrap().as_millis()).collect();
         assert_eq!(pauses[..4], [100, 200, 400, 800]);
         assert_eq!(pauses[11], 60_000);
-        assert_eq!(restarts.next(0, STEADY * 2), Some(FIRST));
+        assert_eq!(next(STEADY * 2), Some(FIRST));
     }
 
     #[test]
     fn a_failure_is_tried_again_as_often_as_was_asked_for() {
-        let mut restarts = Restarts::new(Policy::OnFailure(2));
-        assert_eq!(restarts.next(0, FIRST), None);
-        assert!(restarts.next(1, FIRST).is_some() && restarts.next(1, FIRST).is_some());
-        assert_eq!(restarts.next(1, FIRST), None);
-        assert_eq!(Restarts::new(Policy::No).next(1, FIRST), None);
+        let mut restarts = Restarts::default();
+        let mut next = |policy, code| restarts.next(policy, code, FIRST);
+        let twice = Policy::OnFailure(2);
+        assert_eq!(next(twice, 0), None);
+        assert!(next(twice, 1).is_some() && next(twice, 1).is_some());
+        assert_eq!(next(twice, 1), None);
+        // It may be another one by now.
+        assert_eq!(next(Policy::No, 1), None);
+        assert!(next(Policy::OnFailure(3), 1).is_some());
     }
 }

@@ -1,30 +1,46 @@
-//! `ps`: the containers that there are. Which ones run, the kernel says; what they were made from and
-//! how they ended, their records do.
+//! `ps`: the containers that there are.
 
-use crate::container::{Held, Record};
-use crate::engine::moment;
-use crate::engine::records;
+use crate::engine::ps_filters::Filters;
+use crate::engine::seen::{self, Seen};
 use crate::engine::store::Store;
 use crate::engine::words::short;
+use crate::engine::written::Written;
+use crate::engine::{moment, records};
 use anyhow::Result;
-use cgroups::engine::find::{self, Container};
+use cgroups::engine::find::Container;
 use cgroups::engine::{ps, state};
 use console::time::{self, Local};
 use kernel::Pid;
 use namespaces::engine::spaces;
 use serde::Serialize;
-use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::cmp::Reverse;
+use std::time::SystemTime;
 
 /// Options of `ps`.
 #[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Filters: id, name, label, status, exited, ancestor (an image), before and since (a \
+    container). Of several with one key, one has to fit; of labels, all."
+)]
 pub struct Options {
     /// All containers, not only those that run
     #[arg(short, long)]
     all: bool,
+    /// Only those that fit, as status=exited or label=NAME=VALUE
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
+    /// Only the last one that was made, running or not
+    #[arg(short, long)]
+    latest: bool,
+    /// Only so many that were made last, running or not
+    #[arg(short = 'n', long, value_name = "NUMBER", allow_negative_numbers = true)]
+    last: Option<i64>,
     /// Print ids alone
     #[arg(short, long)]
     quiet: bool,
+    /// Say how much each has written, and how much it sees (virtual)
+    #[arg(short, long)]
+    size: bool,
     /// Shorten nothing
     #[arg(long)]
     no_trunc: bool,
@@ -33,135 +49,154 @@ pub struct Options {
     format: Option<String>,
 }
 
+/// A container, with a record or without.
+pub(crate) struct Entry {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) created: SystemTime,
+    /// In one word.
+    pub(crate) state: &'static str,
+    status: String,
+    runs: bool,
+    pid: Option<Pid>,
+    command: Vec<String>,
+    /// None for one of an earlier chapter.
+    pub(crate) seen: Option<Seen>,
+}
+
 /// A container as a row.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Row {
+struct Row<'a> {
     command: String,
     created_at: String,
     #[serde(rename = "ID")]
-    id: String,
-    image: String,
-    names: String,
+    id: &'a str,
+    image: &'a str,
+    labels: String,
+    names: &'a str,
     #[serde(rename = "PID")]
     pid: i32,
     running_for: String,
+    size: String,
     state: &'static str,
-    status: String,
+    status: &'a str,
 }
 
-const COLUMNS: [(&str, &str); 6] = [
+const COLUMNS: [(&str, &str); 7] = [
     ("CONTAINER ID", "ID"),
     ("IMAGE", "Image"),
     ("COMMAND", "Command"),
     ("CREATED", "RunningFor"),
     ("STATUS", "Status"),
     ("NAMES", "Names"),
+    ("SIZE", "Size"),
 ];
 
 /// The list for people, or in a format.
 pub fn list(options: &Options, store: &Store) -> Result<String> {
-    let (records, errors) = records::all(&store.root)?;
-    for error in errors {
-        console::tell(&format!("{error:#}"));
-    }
-    let mut running: BTreeMap<String, Container> =
-        find::all()?.into_iter().map(|container| (container.id.clone(), container)).collect();
-    let mut rows = Vec::new();
-    // Without being root, what a container has written is removed in the lab box alone.
-    let is_root = nix::unistd::geteuid().is_root();
-    for record in &records {
-        let first = running.remove(&record.id);
-        if first.is_none() && is_root && records::remove_if_left(&record.directory(&store.root))? {
-            continue;
-        }
-        let row = of_record(record, first, store, options.no_trunc)?;
-        rows.extend(row.filter(|row| options.all || row.pid != 0));
-    }
-    // An earlier chapter's have no record.
-    rows.extend(running.into_values().map(|container| of_group(&container, options.no_trunc)));
+    let filters = Filters::parse(&options.filter)?;
+    let entries = filters.chosen(entries(store)?, store)?;
+    let most = options.most();
+    let all = options.all || most.is_some() || filters.ask_for_a_state();
+    let shown = entries.iter().filter(|entry| all || entry.runs).take(most.unwrap_or(usize::MAX));
+    let rows: Vec<Row> = shown.map(|entry| entry.row(options, store)).collect();
     if options.quiet {
         return console::format::list(&rows, &[], Some("{{.ID}}"));
     }
-    console::format::list(&rows, &COLUMNS, options.format.as_deref())
+    let columns = if options.size { &COLUMNS[..] } else { &COLUMNS[..COLUMNS.len() - 1] };
+    console::format::list(&rows, columns, options.format.as_deref())
 }
 
-fn of_record(
-    record: &Record,
-    container: Option<Container>,
-    store: &Store,
-    whole: bool,
-) -> Result<Option<Row>> {
-    let created = moment::parse(&record.created).unwrap_or(SystemTime::UNIX_EPOCH);
-    let age = created.elapsed().unwrap_or_default();
-    let pid = match &container {
-        Some(container) => Some(container.pid),
-        // Where it could have no group it is known by its mark alone.
-        None if Held::of(&record.directory(&store.root))?.is_none() => first_process(&record.id),
-        None => None,
-    };
-    if pid.is_none() && !record.directory(&store.root).exists() {
-        // Removed while we looked.
-        return Ok(None);
+impl Options {
+    /// How many are asked for; none for all.
+    fn most(&self) -> Option<usize> {
+        let last = self.last.or(self.latest.then_some(1));
+        last.and_then(|last| usize::try_from(last).ok()).filter(|last| *last > 0)
     }
-    let (state, status) = match (&container, pid) {
-        (Some(container), _) => up(container),
-        (None, Some(_)) => ("running", format!("Up {}", time::duration(age))),
-        (None, None) => ended(record, store)?,
-    };
-    Ok(Some(Row {
-        command: ps::command(&record.command, whole),
-        created_at: Local::at(created).to_string(),
-        id: if whole { record.id.clone() } else { short(&record.id).into() },
-        image: record.root.clone(),
-        names: if whole || record.name != record.id {
-            record.name.clone()
-        } else {
-            short(&record.name).into()
-        },
-        pid: pid.map_or(0, Pid::as_raw),
-        running_for: format!("{} ago", time::duration(age)),
-        state,
-        status,
-    }))
-}
 
-fn up(container: &Container) -> (&'static str, String) {
-    let up = format!("Up {}", time::duration(container.first.age()));
-    match state::is_frozen(&container.group) {
-        true => ("paused", format!("{up} (Paused)")),
-        false => ("running", up),
+    fn sizes(&self) -> bool {
+        let named = |format: &String| format.contains(".Size");
+        self.size || self.format.as_ref().is_some_and(named)
     }
 }
 
-/// One that was killed together with its command line has left no word.
-fn ended(record: &Record, store: &Store) -> Result<(&'static str, String)> {
-    let Some(state) = record.state(&store.root)? else {
-        return Ok(("exited", "Exited (137)".into()));
-    };
-    let finished = moment::parse(&state.finished_at);
-    let ago = finished.and_then(|moment| moment.elapsed().ok()).unwrap_or(Duration::ZERO);
-    Ok(("exited", format!("Exited ({}) {} ago", state.exit_code, time::duration(ago))))
+/// All containers, the youngest first.
+fn entries(store: &Store) -> Result<Vec<Entry>> {
+    let seen::All { containers, groups, errors } = seen::all(&store.root)?;
+    for error in errors {
+        console::tell(&format!("{error:#}"));
+    }
+    // Without being root, what a container has written is removed in the lab box alone.
+    let is_root = nix::unistd::geteuid().is_root();
+    let mut entries = Vec::with_capacity(containers.len());
+    for seen in containers {
+        let ended = is_root && seen.record.auto_remove && !seen.runs();
+        if ended && records::remove_if_left(&seen.record.directory(&store.root))? {
+            continue;
+        }
+        entries.push(Entry::of_record(seen));
+    }
+    let of_others = groups.rest().filter(|container| !records::has(&store.root, &container.id));
+    entries.extend(of_others.map(|container| Entry::of_group(&container)));
+    entries.sort_by_key(|entry| Reverse(entry.created));
+    Ok(entries)
 }
 
-/// The oldest process with a container's mark.
-fn first_process(id: &str) -> Option<Pid> {
-    let processes = spaces::processes().ok()?;
-    processes.into_iter().find(|pid| spaces::container_of(*pid).as_deref() == Some(id))
-}
+impl Entry {
+    fn of_record(seen: Seen) -> Entry {
+        Entry {
+            id: seen.record.id.clone(),
+            name: seen.record.name.clone(),
+            created: moment::parse(&seen.record.created).unwrap_or(SystemTime::UNIX_EPOCH),
+            state: seen.word(),
+            status: seen.words(),
+            runs: seen.runs(),
+            pid: seen.first.pid,
+            command: seen.record.command.clone(),
+            seen: Some(seen),
+        }
+    }
 
-fn of_group(container: &Container, whole: bool) -> Row {
-    let age = container.first.age();
-    let (state, status) = up(container);
-    Row {
-        command: ps::command(&spaces::arguments_of(container.pid), whole),
-        created_at: Local::at(SystemTime::now() - age).to_string(),
-        id: if whole { container.id.clone() } else { container.short_id().into() },
-        image: String::new(),
-        names: if whole { container.name.clone() } else { container.short_name().into() },
-        pid: container.pid.as_raw(),
-        running_for: format!("{} ago", time::duration(age)),
-        state,
-        status,
+    fn of_group(container: &Container) -> Entry {
+        let (age, paused) = (container.first.age(), state::is_frozen(&container.group));
+        Entry {
+            id: container.id.clone(),
+            name: container.name.clone(),
+            created: SystemTime::now() - age,
+            state: if paused { "paused" } else { "running" },
+            status: seen::up(time::duration(age), paused),
+            runs: true,
+            pid: Some(container.pid),
+            command: spaces::arguments_of(container.pid),
+            seen: None,
+        }
+    }
+
+    fn row(&self, options: &Options, store: &Store) -> Row<'_> {
+        let whole = options.no_trunc;
+        let record = self.seen.as_ref().map(|seen| &seen.record);
+        let label = |(name, value): (&String, &String)| format!("{name}={value}");
+        let labels: Option<Vec<String>> =
+            record.map(|record| record.settings.labels.iter().map(label).collect());
+        let age = time::duration(self.created.elapsed().unwrap_or_default());
+        let size = record.filter(|_| options.sizes()).map(|record| Written::shown(record, store));
+        Row {
+            command: ps::command(&self.command, whole),
+            // No table has it, and a clock on the wall takes its time.
+            created_at: match options.format {
+                Some(_) => Local::at(self.created).to_string(),
+                None => String::new(),
+            },
+            id: if whole { &self.id } else { short(&self.id) },
+            image: record.map_or("", |record| &record.root),
+            labels: labels.unwrap_or_default().join(","),
+            names: if whole || self.name != self.id { &self.name } else { short(&self.name) },
+            pid: self.pid.map_or(0, Pid::as_raw),
+            running_for: format!("{age} ago"),
+            size: size.unwrap_or_else(|| "0B".into()),
+            state: self.state,
+            status: &self.status,
+        }
     }
 }

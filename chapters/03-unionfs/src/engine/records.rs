@@ -1,6 +1,6 @@
 //! Which containers there are, and the one that somebody means.
 
-use crate::container::{Held, Record};
+use crate::container::{Held, Record, State};
 use crate::engine::digest::is_prefix;
 use crate::engine::{container_names, files, scratch, words};
 use anyhow::Result;
@@ -8,17 +8,50 @@ use std::path::{Path, PathBuf};
 
 /// All containers: the records that can be read, and what is wrong with the others.
 pub fn all(root: &Path) -> Result<(Vec<Record>, Vec<anyhow::Error>)> {
-    let (mut records, mut errors) = (Vec::new(), Vec::new());
+    let (mut records, errors) = read(root, of)?;
+    records.sort_by(|one: &Record, other| other.created.cmp(&one.created));
+    Ok((records, errors))
+}
+
+/// A container's record, and how it ended.
+type Written = (Box<Record>, Option<State>);
+
+/// The same with how they ended, in no order.
+pub fn all_with_states(root: &Path) -> Result<(Vec<Written>, Vec<anyhow::Error>)> {
+    read(root, |directory, buffer| {
+        // Of one that is removed meanwhile, what is read last is missing.
+        let state = files::read_json_with(&directory.join("state.json"), buffer)?;
+        Ok(of(directory, buffer)?.map(|record| (Box::new(record), state)))
+    })
+}
+
+fn read<T>(
+    root: &Path,
+    read: impl Fn(&Path, &mut Vec<u8>) -> Result<Option<T>>,
+) -> Result<(Vec<T>, Vec<anyhow::Error>)> {
+    let (mut all, mut errors, mut buffer) = (Vec::new(), Vec::new(), Vec::new());
     for directory in scratch::entries(&root.join("containers"))? {
-        match files::read_json(&directory.join("config.json")) {
-            Ok(Some(record)) => records.push(record),
-            // It is about to be made, or was killed while that was done; `clean` sees to it.
-            Ok(None) => {}
+        match read(&directory, &mut buffer) {
+            // None: it is about to be made, or was killed while that was done; `clean` sees to it.
+            Ok(read) => all.extend(read),
             Err(error) => errors.push(error),
         }
     }
-    records.sort_by(|one: &Record, other| other.created.cmp(&one.created));
-    Ok((records, errors))
+    Ok((all, errors))
+}
+
+fn of(directory: &Path, buffer: &mut Vec<u8>) -> Result<Option<Record>> {
+    files::read_json_with(&directory.join("config.json"), buffer)
+}
+
+/// Whether a container has a record here.
+pub fn has(root: &Path, id: &str) -> bool {
+    root.join("containers").join(id).exists()
+}
+
+/// The record of the container with this id, if it can be read.
+pub fn with_id(root: &Path, id: &str) -> Option<Record> {
+    files::read_json(&root.join("containers").join(id).join("config.json")).ok().flatten()
 }
 
 fn config(root: &Path, id: &str) -> PathBuf {
@@ -62,11 +95,21 @@ pub fn find_or_none(root: &Path, text: &str) -> Result<Option<Record>> {
     }
 }
 
+/// A record as it is now: `rename` and `update` write it anew. If it cannot be read, as it was.
+pub(crate) fn again(root: &Path, record: &Record) -> Record {
+    with_id(root, &record.id).unwrap_or_else(|| record.clone())
+}
+
 /// Removes the container in a directory, if it was to be removed at its end and whoever was to do that
 /// was killed; says whether.
 pub(crate) fn remove_if_left(directory: &Path) -> Result<bool> {
     let record: Option<Record> = files::read_json(&directory.join("config.json"))?;
     let Some(record) = record.filter(|record| record.auto_remove) else { return Ok(false) };
     let Some(held) = Held::of(directory)? else { return Ok(false) };
+    let state: Option<State> = files::read_json(&directory.join("state.json"))?;
+    if state.is_some_and(|state| state.started_at.is_empty()) {
+        // It was made, and is yet to be started.
+        return Ok(false);
+    }
     held.remove(Some(&record)).map(|()| true)
 }

@@ -104,7 +104,11 @@ pub fn create(options: Options, global: &Global) -> Result<u8> {
         let failure = Failure::new("--plan: `create` starts nothing");
         return Err(failure.remedy("`run --plan` shows the steps").into());
     }
-    record.create(&made.store.root)?;
+    let held = record.create(&made.store.root)?;
+    if record.auto_remove {
+        // Without a state it would be one whose command line was killed before it could remove it.
+        held.finish(&State::default())?;
+    }
     life.write_cidfile(&record.id)?;
     console::print(format!("{}\n", record.id))?;
     Ok(0)

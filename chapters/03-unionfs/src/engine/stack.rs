@@ -57,6 +57,26 @@ pub struct File {
     pub file: OwnedFd,
 }
 
+impl Found {
+    /// What is open: a directory with nothing below it, or a file.
+    pub fn of(file: OwnedFd, spelling: Spelling) -> Result<Found> {
+        let stat = fstat(&file)?;
+        if kind(&stat) != SFlag::S_IFDIR {
+            return Ok(Found::File(File { layer: 0, stat, file }));
+        }
+        let parts = vec![Part { layer: 0, directory: Arc::new(file) }];
+        Ok(Found::Directory(Directory { parts, spelling }))
+    }
+
+    /// What it is.
+    pub fn stat(&self) -> Result<FileStat> {
+        match self {
+            Found::Directory(directory) => directory.stat(),
+            Found::File(file) => Ok(file.stat),
+        }
+    }
+}
+
 impl Directory {
     /// The root of the union of these directories, the uppermost first.
     ///

@@ -222,7 +222,7 @@ fn what_a_container_lies_on_is_not_removed() {
     let export = minidock(root, "export").arg(&name).run();
     assert!(export.success().bytes().windows(token.len()).any(|part| part == token.as_bytes()));
     let commit = minidock(root, "commit").arg(&name).arg(&other).run();
-    commit.code(1).stderr_contains("is gone").stderr_contains("minidock-03 export");
+    commit.code(1).stderr_contains("is gone").stderr_contains(&format!("export {name} | import -"));
     minidock(root, "rm").arg(&name).run().success();
 }
 

@@ -230,7 +230,7 @@ fn what_is_no_archive_is_refused_and_leaves_nothing() {
     wrong[middle] ^= 0x55;
     for (content, words) in [
         (&b""[..], "nothing in it"),
-        (b"\xfd7zXZ\0 and more", "try: xz -dc FILE | minidock-03 import -"),
+        (b"\xfd7zXZ\0 and more", "try: xz -dc FILE | import -"),
         (b"BZh91AY and more", "try: bzip2 -dc FILE"),
         (b"\x28\xb5\x2f\xfd and more", "try: zstd -dc FILE"),
         (b"PK\x03\x04 and more", "a zip archive"),

@@ -424,7 +424,7 @@ fn what_cannot_be_is_refused_in_dockers_words() {
         ("--log-opt some=x", "unknown log opt"),
         ("--label =x", "invalid label"),
     ] {
-        minidock(state, "create")
+        minidock(state, "run -d")
             .words(words)
             .words("lab true")
             .run()

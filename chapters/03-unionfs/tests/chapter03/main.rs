@@ -2,9 +2,12 @@
 //! kernel's own files, and against skopeo and umoci where they are installed. `MINIDOCK_BIN_03=/path/to/yours` puts another
 //! binary to the same test.
 
+mod background;
 mod bad_input;
 mod changes;
 mod commit;
+mod copying;
+mod detached;
 mod driver;
 mod ending;
 mod explain;

@@ -1,0 +1,783 @@
+//! `cp`: files out of containers and into them, running or not, with both drivers, and with containers that
+//! change under our hands to lead us astray.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use nix::sys::stat::{Mode, SFlag, makedev, mknod};
+use tempfile::TempDir;
+use testkit::{
+    Output, Program, is_root, peer, program, random_token, root_or_skip, scratch, shared_root,
+    wait_for,
+};
+
+use crate::background::Background;
+use crate::oci::Layer;
+use crate::{minidock, random};
+
+/// Each state in which a container may be copied from and to, with each driver.
+const WAYS: [(&str, &str); 4] =
+    [("create", "overlay"), ("run -d", "overlay"), ("create", "copy"), ("run -d", "copy")];
+
+fn container(command: &str, driver: &str, words: &str) -> Background {
+    let options = format!("--storage-driver {driver} {words}");
+    match command {
+        "create" => Background::create(shared_root(), &options),
+        _ => Background::run(shared_root(), &options),
+    }
+}
+
+fn sleeper() -> Background {
+    Background::run(shared_root(), "lab sleep 600")
+}
+
+/// `cp SRC DEST`, in which `@` stands for the container's name.
+fn cp(container: &Background, source: &str, destination: &str) -> Program {
+    let full = |text: &str| text.replace('@', &container.name);
+    minidock(shared_root(), "cp").arg(full(source)).arg(full(destination))
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// What a container has in a file; where it does not run, it is started for that.
+fn content(container: &Background, path: &str) -> String {
+    minidock(shared_root(), "start").arg(&container.name).run().success();
+    minidock(shared_root(), "exec").arg(&container.name).words("cat").arg(path).run().text()
+}
+
+/// All that is in a directory: what it is, its mode, what it says, and when it was changed.
+fn tree(directory: &Path) -> BTreeMap<String, String> {
+    let mut tree = BTreeMap::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let (path, about) = entry.map(|entry| (entry.path(), entry.metadata().unwrap())).unwrap();
+        let kind = about.file_type();
+        let name = path.strip_prefix(directory).unwrap().display().to_string();
+        let content = match () {
+            () if kind.is_dir() => {
+                let below = tree_of(&path, &name);
+                tree.extend(below);
+                "a directory".into()
+            }
+            () if kind.is_symlink() => format!("to {}", fs::read_link(&path).unwrap().display()),
+            () if kind.is_file() => fs::read_to_string(&path).unwrap(),
+            () if kind.is_fifo() => "a FIFO".into(),
+            () if kind.is_socket() => "a socket".into(),
+            () => format!("device {}", about.rdev()),
+        };
+        let mode = about.permissions().mode();
+        let time = (about.mtime(), about.mtime_nsec());
+        tree.insert(name, format!("{mode:o} {content:?} {time:?} {}", links(&about)));
+    }
+    tree
+}
+
+fn tree_of(directory: &Path, prefix: &str) -> BTreeMap<String, String> {
+    tree(directory).into_iter().map(|(name, about)| (format!("{prefix}/{name}"), about)).collect()
+}
+
+fn links(about: &fs::Metadata) -> u64 {
+    if about.is_dir() { 0 } else { about.nlink() }
+}
+
+/// A directory `it` with something of every kind in it.
+fn everything() -> TempDir {
+    let dir = scratch();
+    let it = dir.path().join("it");
+    fs::create_dir_all(it.join("sub/deep/.wh.x")).unwrap();
+    fs::create_dir(it.join("empty")).unwrap();
+    fs::write(it.join("file"), random_token()).unwrap();
+    fs::write(it.join("sub/program"), random_token()).unwrap();
+    fs::write(it.join("none"), "").unwrap();
+    fs::write(it.join("a\nstrange ü name"), random_token()).unwrap();
+    fs::hard_link(it.join("file"), it.join("sub/again")).unwrap();
+    symlink("../file", it.join("sub/link")).unwrap();
+    symlink("/nowhere/at all", it.join("dangling")).unwrap();
+    mknod(&it.join("fifo"), SFlag::S_IFIFO, Mode::S_IRUSR, 0).unwrap();
+    drop(UnixListener::bind(it.join("socket")).unwrap());
+    let mode = |name: &str, mode| {
+        fs::set_permissions(it.join(name), Permissions::from_mode(mode)).unwrap();
+    };
+    mode("sub/program", 0o751);
+    mode("none", 0);
+    mode("empty", 0o1777);
+    let long_ago = SystemTime::UNIX_EPOCH + Duration::new(random(1, 1 << 30), 123_456_789);
+    for name in ["file", "sub", "empty", ""] {
+        fs::File::open(it.join(name)).unwrap().set_modified(long_ago).unwrap();
+    }
+    dir
+}
+
+#[test]
+fn a_tree_goes_in_and_comes_out_as_it_was_in_every_state_and_with_every_driver() {
+    let original = everything();
+    let (it, expected) = (original.path().join("it"), tree(original.path()));
+    assert_eq!(expected.len(), 14);
+    for (command, driver) in WAYS {
+        let (container, out) = (container(command, driver, "lab sleep 600"), scratch());
+        let all = |source: &str, to: &str| {
+            cp(&container, source, to).run().success().stdout("").stderr("");
+        };
+        all(text(&it), "@:/tmp");
+        all("@:/tmp/it", text(out.path()));
+        assert_eq!(tree(out.path()), expected, "{command} {driver}");
+        // Once more over itself, and by all the ways that Docker knows.
+        all(text(&it), "@:/tmp");
+        all(&format!("{}/.", text(&it)), "@:/tmp/it/");
+        all(&format!("{}/", text(&it)), "@:tmp/other");
+        all("@:/tmp/other/.", text(&out.path().join("it/")));
+        all("@:/tmp/../tmp/./other", text(&out.path().join("third")));
+        let mut seen = tree(out.path());
+        let third: Vec<String> =
+            seen.keys().filter(|name| name.starts_with("third")).cloned().collect();
+        assert_eq!(third.len(), expected.len());
+        for name in third {
+            let about = seen.remove(&name).unwrap();
+            assert_eq!(Some(&about), expected.get(&name.replacen("third", "it", 1)), "{name}");
+        }
+        // What was there before stays what it was, and its time is that of what was put in it.
+        let mut expected = expected.clone();
+        assert_ne!(seen.remove("it"), expected.remove("it"));
+        assert_eq!(seen, expected, "{command} {driver}");
+        // They belong to root in there, and are what the container's processes see.
+        let stat =
+            "stat -c %u:%g /tmp/it /tmp/it/file /tmp/it/dangling /tmp/it/fifo /tmp/it/socket";
+        minidock(shared_root(), "start").arg(&container.name).run().success();
+        let owners = minidock(shared_root(), "exec").arg(&container.name).words(stat).run();
+        owners.success().stdout(&"0:0\n".repeat(5));
+        let file = fs::read_to_string(it.join("file")).unwrap();
+        assert_eq!(content(&container, "/tmp/it/sub/again"), file);
+    }
+}
+
+#[test]
+fn what_is_copied_into_a_stopped_container_is_a_change_of_its_own() {
+    let state = shared_root();
+    let (dir, token) = (scratch(), random_token());
+    fs::write(dir.path().join("f"), &token).unwrap();
+    let from = text(dir.path()).to_owned() + "/f";
+    for (command, driver) in WAYS {
+        let (one, other) =
+            (container(command, driver, "lab true"), container("create", driver, "lab true"));
+        minidock(state, "start").arg(&one.name).run().success();
+        minidock(state, "wait").arg(&one.name).run().success();
+        cp(&one, &from, "@:/etc/passwd").run().success();
+        cp(&one, &from, "@:/bin/f").run().success();
+        let diff = minidock(state, "diff").arg(&one.name).run().success().text();
+        assert_eq!(diff, "C /bin\nA /bin/f\nC /etc\nC /etc/passwd\n", "{driver}");
+        // Not in the layers below.
+        let out = dir.path().join("out");
+        cp(&other, "@:/etc/passwd", text(&out)).run().success();
+        assert!(!fs::read_to_string(&out).unwrap().contains(&token));
+        cp(&other, "@:/bin/f", text(&out)).run().code(1);
+        // What it has removed is gone, whatever lies below.
+        let gone = container("run -d", driver, "lab rm -r /etc");
+        minidock(state, "wait").arg(&gone.name).run().success();
+        let refused = cp(&gone, "@:/etc/passwd", text(&out)).run();
+        refused.code(1).stderr_contains("Could not find the file /etc/passwd in container ");
+        cp(&gone, &from, "@:/etc").run().success();
+        cp(&gone, "@:/etc", text(&out)).run().success();
+        assert_eq!(fs::read_to_string(&out).unwrap(), token);
+        fs::remove_file(&out).unwrap();
+    }
+}
+
+/// Docker's rules for DEST, on the host and in a container.
+#[test]
+fn where_a_copy_goes_depends_on_what_is_there() {
+    let (dir, token) = (scratch(), random_token());
+    let here = |name: &str| dir.path().join(name).display().to_string();
+    for name in ["src/sub", "dir"] {
+        fs::create_dir_all(here(name)).unwrap();
+    }
+    fs::write(here("src/f"), &token).unwrap();
+    fs::write(here("file"), "old").unwrap();
+    symlink("src", here("to-src")).unwrap();
+    symlink("file", here("to-file")).unwrap();
+    symlink("new-by-link", here("to-nothing")).unwrap();
+    for (command, driver) in WAYS {
+        let container = container(command, driver, "lab sleep 600");
+        let copied = |source: &str, to: &str, made: &str| {
+            cp(&container, &here(source), &format!("@:{to}")).run().success();
+            let back = scratch();
+            let found = format!("@:{made}");
+            cp(&container, &found, text(&back.path().join("x"))).run().success();
+            tree(back.path())
+        };
+        let has = |tree: BTreeMap<String, String>, name: &str| {
+            tree.get(name).unwrap_or_else(|| panic!("no {name} in {tree:?}")).clone()
+        };
+        // A file: into a directory, in place of a file, under a new name.
+        assert!(has(copied("src/f", "/tmp", "/tmp/f"), "x").contains(&token));
+        assert!(has(copied("src/f", "/tmp/", "/tmp/f"), "x").contains(&token));
+        assert!(has(copied("src/f", "/etc/passwd", "/etc/passwd"), "x").contains(&token));
+        assert!(has(copied("src/f", "/tmp/g", "/tmp/g"), "x").contains(&token));
+        // A directory: into one, as a new one; or what is in it.
+        assert!(has(copied("src", "/tmp", "/tmp/src"), "x/f").contains(&token));
+        assert!(has(copied("src", "/tmp/new", "/tmp/new"), "x/f").contains(&token));
+        assert!(has(copied("src/.", "/tmp/newer", "/tmp/newer"), "x/f").contains(&token));
+        assert!(has(copied("src/.", "/home", "/home/f"), "x").contains(&token));
+        // Links are copied as such, but with `-L`, or if they are said to be directories.
+        assert!(has(copied("to-src", "/tmp", "/tmp/to-src"), "x").contains("to src"));
+        assert!(has(copied("to-src/", "/tmp/as-dir", "/tmp/as-dir"), "x/f").contains(&token));
+        let followed = |source: &str, to: &str| {
+            let cp = minidock(shared_root(), "cp -L").arg(source).arg(to);
+            cp.run().success();
+        };
+        let name = &container.name;
+        followed(&here("to-file"), &format!("{name}:/tmp/followed"));
+        assert_eq!(content(&container, "/tmp/followed"), "old");
+        cp(&container, &here("to-src"), "@:/tmp/to-nothing").run().success();
+        followed(&here("to-src"), &format!("{name}:/home"));
+        assert_eq!(content(&container, "/home/to-src/f"), token);
+        let out = here("out-followed");
+        let refused = minidock(shared_root(), "cp -L").arg(format!("{name}:/tmp/to-nothing"));
+        // In there, it leads to /tmp/src.
+        refused.arg(&out).run().success();
+        assert_eq!(fs::read_to_string(format!("{out}/f")).unwrap(), token);
+        fs::remove_dir_all(&out).unwrap();
+
+        // The same rules on the host; links to files are followed, and may lead to what is not there.
+        let from = |source: &str, to: &str| cp(&container, source, &here(to)).run();
+        from("@:/tmp/f", "dir").success();
+        from("@:/tmp/f", "file").success();
+        from("@:/tmp/src", "dir/").success();
+        from("@:/tmp/src/.", "dir/contents").success();
+        from("@:/tmp/f", "to-nothing").success();
+        for made in ["dir/f", "file", "dir/src/f", "dir/contents/f", "new-by-link"] {
+            assert_eq!(fs::read_to_string(here(made)).unwrap(), token, "{made}");
+        }
+        assert!(fs::symlink_metadata(here("to-nothing")).unwrap().is_symlink());
+        fs::write(here("file"), "old").unwrap();
+        fs::remove_file(here("new-by-link")).unwrap();
+    }
+}
+
+#[test]
+fn what_cannot_be_copied_is_refused_in_dockers_words() {
+    let (dir, state) = (scratch(), shared_root());
+    let here = |name: &str| dir.path().join(name).display().to_string();
+    fs::write(here("f"), "").unwrap();
+    fs::create_dir_all(here("dir/passwd")).unwrap();
+    fs::create_dir_all(here("etc")).unwrap();
+    fs::create_dir_all(here("mess")).unwrap();
+    fs::write(here("mess/etc"), "").unwrap();
+    for (command, driver) in WAYS {
+        let container = container(command, driver, "lab sleep 600");
+        let refused = |source: &str, to: &str, words: &str| {
+            let words = words.replace('@', &container.name);
+            let refused = cp(&container, source, to).run();
+            refused.code(1).stdout("").stderr_contains(&words);
+        };
+        let (f, dir, nowhere) = (here("f"), here("dir"), here("nowhere"));
+        refused("@:/nosuch", &nowhere, "Could not find the file /nosuch in container @");
+        refused("@:/etc/passwd/x", &nowhere, "lstat /etc/passwd/x: not a directory");
+        refused("@:/etc/passwd/", &nowhere, "lstat /etc/passwd/: not a directory");
+        refused("@:/etc/passwd", &here("no/x"), "invalid output path: directory ");
+        refused("@:/etc/passwd", &here("no/"), "no such directory");
+        refused("@:/etc", &f, "cannot copy directory");
+        refused(
+            "@:/etc/passwd",
+            "/dev/null",
+            "must be a directory or a regular file: got a device",
+        );
+        refused("@:/etc/passwd", &dir, "cannot overwrite directory ");
+        refused("@:/etc", &here("mess"), "cannot overwrite non-directory ");
+        refused(&f, "@:/no/such/", "Could not find the file /no in container @");
+        refused(&f, "@:/no/such", "Could not find the file /no in container @");
+        refused(&f, "@:/nosuch/", "no such directory");
+        refused(&f, "@:/etc/passwd/", "not a directory");
+        refused(&dir, "@:/etc/passwd", "cannot copy directory");
+        refused(&here("etc"), "@:/etc/passwd/x", "/etc/passwd/x: not a directory");
+        refused(&nowhere, "@:/tmp", &format!("lstat {nowhere}: no such file or directory"));
+        refused(&format!("{f}/."), "@:/tmp", "not a directory");
+        refused("-", "@:/etc/passwd", "destination \"@:/etc/passwd\" must be a directory");
+        refused("-", "@:/nosuch", "destination \"@:/nosuch\" must be a directory");
+        refused("@:/etc", "@:/tmp", "copying between containers is not supported");
+        refused(text(state), "@:/tmp", "minidock's own files are in it");
+        // Nothing is left of what was begun.
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(here("mess")).unwrap().count(), 1);
+        if command == "run -d" {
+            refused(&f, "@:/dev/null", "must be a directory or a regular file: got a device");
+            refused("@:/proc/version", &nowhere, "Could not find the file /proc/version");
+            refused("@:/sys/kernel", &nowhere, "Could not find the file /sys/kernel");
+        }
+    }
+    let cp = |words: &str| minidock(state, "cp").directory(dir.path()).words(words).run();
+    cp("f x").code(1).stderr_contains("must specify at least one container source");
+    cp("./c:/f x").code(1).stderr_contains("must specify at least one container source");
+    cp("- -").code(1).stderr_contains("must specify at least one container source");
+    let missing = random_token();
+    for words in [format!("{missing}:/etc x"), format!("f {missing}:/etc")] {
+        cp(&words).code(1).stderr_contains(&format!("No such container: {missing}"));
+    }
+    for (one, other, words) in
+        [("", "x", "source can not be empty"), ("x", "", "destination can not")]
+    {
+        minidock(state, "cp").arg(one).arg(other).run().code(1).stderr_contains(words);
+    }
+    let locked = Background::create(state, "--read-only lab true");
+    let refused = minidock(state, "cp").arg(here("f")).arg(format!("{}:/tmp", locked.name)).run();
+    refused.code(1).stderr_contains("container rootfs is marked read-only");
+}
+
+#[test]
+fn owners_are_kept_if_that_is_asked_for() {
+    if !root_or_skip("an ordinary user may give files to nobody") {
+        return;
+    }
+    let dir = scratch();
+    let here = |name: &str| dir.path().join(name);
+    let (uid, gid) = (random(1000, 50_000) as u32, random(1000, 50_000) as u32);
+    fs::create_dir(here("it")).unwrap();
+    fs::write(here("it/program"), "").unwrap();
+    symlink("x", here("it/link")).unwrap();
+    let own = |name: &str| std::os::unix::fs::lchown(here(name), Some(uid), Some(gid)).unwrap();
+    ["it", "it/program", "it/link"].into_iter().for_each(own);
+    fs::set_permissions(here("it/program"), Permissions::from_mode(0o6755)).unwrap();
+    let owner = |path: &Path| {
+        let about = fs::symlink_metadata(path).unwrap();
+        (about.uid(), about.gid(), about.permissions().mode() & 0o7777)
+    };
+    for (command, driver) in WAYS {
+        let container = container(command, driver, "lab sleep 600");
+        let cp = |options: &str, source: String, to: String| {
+            minidock(shared_root(), "cp").words(options).arg(source).arg(to).run().success();
+        };
+        let (it, name) = (text(&here("it")).to_owned(), &container.name);
+        cp("", it.clone(), format!("{name}:/plain"));
+        cp("-a", it.clone(), format!("{name}:/kept"));
+        for (from, options, expected) in [
+            // A program that runs as root out here is not for a container to make.
+            ("plain", "", (0, 0, 0o755)),
+            ("kept", "", (0, 0, 0o755)),
+            ("plain", "-a", (0, 0, 0o6755)),
+            ("kept", "--archive", (uid, gid, 0o6755)),
+        ] {
+            let out = scratch();
+            cp(options, format!("{name}:/{from}"), text(&out.path().join("x")).into());
+            assert_eq!(owner(&out.path().join("x/program")), expected, "{from} {options}");
+            for other in ["x", "x/link"] {
+                let (uid, gid, _) = owner(&out.path().join(other));
+                assert_eq!((uid, gid), (expected.0, expected.1), "{other}: {from} {options}");
+            }
+        }
+        // An archive says whose its files are.
+        let tar = program("tar").words("c -C").arg(dir.path()).arg("it").run();
+        for (options, expected) in [("", "0:0\n".into()), ("-a", format!("{uid}:{gid}\n"))] {
+            let cp = minidock(shared_root(), "cp -").arg(format!("{name}:/home")).words(options);
+            cp.stdin(tar.bytes()).run().success();
+            minidock(shared_root(), "start").arg(name).run().success();
+            let stat = minidock(shared_root(), "exec").arg(name);
+            stat.words("stat -c %u:%g /home/it/program").run().success().stdout(&expected);
+        }
+    }
+}
+
+#[test]
+fn devices_are_copied_as_such_and_are_on_the_host_their_owners_alone() {
+    if !root_or_skip("only root may make a device") {
+        return;
+    }
+    let (dir, out) = (scratch(), scratch());
+    // Of a number that no driver has: to open it would fail.
+    let number = makedev(511, random(1, 1 << 19));
+    let mode = Mode::from_bits_truncate(0o666);
+    for (name, kind) in [("block", SFlag::S_IFBLK), ("char", SFlag::S_IFCHR)] {
+        mknod(&dir.path().join(name), kind, mode, number).unwrap();
+        fs::set_permissions(dir.path().join(name), Permissions::from_mode(0o666)).unwrap();
+    }
+    for (command, driver) in WAYS {
+        let container = container(command, driver, "lab sleep 600");
+        cp(&container, text(dir.path()), "@:/devices").run().success();
+        minidock(shared_root(), "start").arg(&container.name).run().success();
+        let stat = minidock(shared_root(), "exec").arg(&container.name);
+        let stat = stat.words("stat -c %a /devices/block /devices/char").run();
+        stat.success().stdout("666\n666\n");
+        let to = out.path().join(format!("{command} {driver}"));
+        cp(&container, "@:/devices", text(&to)).run().success();
+        for (name, kind) in [("block", SFlag::S_IFBLK), ("char", SFlag::S_IFCHR)] {
+            let about = fs::metadata(to.join(name)).unwrap();
+            assert_eq!((about.rdev(), about.mode()), (number, kind.bits() | 0o600));
+        }
+    }
+}
+
+#[test]
+fn an_archive_comes_out_and_goes_in() {
+    let original = everything();
+    let names = |archive: &[u8]| {
+        let tar = program("tar").words("t").stdin(archive).run().success().text();
+        let mut names: Vec<String> = tar.lines().map(str::to_owned).collect();
+        names.sort();
+        names
+    };
+    for (command, driver) in WAYS {
+        let container = container(command, driver, "lab sleep 600");
+        cp(&container, text(&original.path().join("it")), "@:/tmp").run().success();
+        let archive = |source: &str| cp(&container, source, "-").run();
+        assert_eq!(names(archive("@:/etc/passwd").success().bytes()), ["passwd"]);
+        let whole = archive("@:/tmp/it");
+        let out = scratch();
+        let tar =
+            program("tar").words("xp -C").arg(out.path()).stdin(whole.success().bytes()).run();
+        tar.success();
+        // tar(1) has no sockets.
+        let mut expected = tree(original.path());
+        expected.remove("it/socket").unwrap();
+        assert_eq!(tree(out.path()), expected);
+        let contents = names(archive("@:/tmp/it/.").success().bytes());
+        assert!(
+            contents.contains(&"./".into()) && contents.contains(&"file".into()),
+            "{contents:?}"
+        );
+        assert!(names(archive("@:/tmp/it/").success().bytes()).contains(&"it/file".into()));
+        archive("@:/nosuch").code(1).stdout("");
+        // And in again, also in gzip.
+        for (program, place) in [("cat", "/home"), ("gzip", "/root")] {
+            let packed = testkit::program(program).stdin(whole.bytes()).run();
+            let to = format!("@:{place}");
+            cp(&container, "-", &to).stdin(packed.bytes()).run().success().stdout("").stderr("");
+            let back = scratch();
+            cp(&container, &format!("@:{place}/it"), text(back.path())).run().success();
+            assert_eq!(tree(back.path()), expected);
+        }
+        let xz = cp(&container, "-", "@:/tmp").stdin(b"\xfd7zXZ\0").run();
+        xz.code(1).stderr_contains("try: xz -dc FILE | minidock-03 cp - CONTAINER:DIR");
+        let damaged = &whole.bytes()[..700];
+        cp(&container, "-", "@:/tmp").stdin(damaged).run().code(1).stderr_contains("archive");
+        // Who reads it may have had enough.
+        let cp =
+            cp(&container, "@:/", "-").within("{ \"$@\"; echo $? >&2; } | head -c 100 | wc -c");
+        assert_eq!(cp.run().success().stderr("0\n").trimmed(), "100");
+    }
+}
+
+#[test]
+fn no_name_in_an_archive_leads_out_of_the_destination() {
+    let outside = scratch();
+    let secret = random_token();
+    fs::write(outside.path().join("secret"), &secret).unwrap();
+    let (up, absolute) = ("../".repeat(12), text(outside.path()).to_owned());
+    let relative = format!("{up}{}", &absolute[1..]);
+    for (command, driver) in WAYS {
+        let container = container(command, driver, "lab sleep 600");
+        let unpack = |layer: Layer| cp(&container, "-", "@:/tmp").stdin(layer.archive()).run();
+        let refused = |layer: Layer| _ = unpack(layer).code(1);
+        refused(Layer::new().file(format!("{relative}/evil"), "evil"));
+        refused(Layer::new().file("../evil", "evil"));
+        refused(Layer::new().hard("x", &format!("{relative}/secret")));
+        refused(Layer::new().link("up", &up).hard("x", &format!("up{absolute}/secret")));
+        // Not refused, and in there: the path is made below the destination.
+        unpack(Layer::new().file(format!("{absolute}/evil"), "evil")).success();
+        for (number, target) in [&absolute, &relative].into_iter().enumerate() {
+            let link = format!("link{number}");
+            // It leads to the directory of that name in the destination, if to anything.
+            unpack(Layer::new().link(&link, target).file(format!("{link}/evil"), "evil"));
+        }
+        let evil = minidock(shared_root(), "cp").arg(format!("{}:/evil", container.name));
+        evil.arg("-").run().code(1).stderr_contains("Could not find the file /evil");
+        let left: Vec<_> = fs::read_dir(outside.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "{command} {driver}: {left:?}");
+    }
+}
+
+/// A link that leads to a directory of the host's leads in a container to one of its own, or to nothing.
+#[test]
+fn links_in_a_container_lead_nowhere_but_into_it() {
+    let (outside, out) = (scratch(), scratch());
+    let secret = random_token();
+    fs::write(outside.path().join("secret"), &secret).unwrap();
+    fs::write(out.path().join("f"), "evil").unwrap();
+    let f = text(&out.path().join("f")).to_owned();
+    let absolute = text(outside.path()).to_owned();
+    let links = [
+        absolute.clone(),
+        format!("{}{}", "../".repeat(20), &absolute[1..]),
+        format!("/proc/self/root{absolute}"),
+        format!("/proc/1/root{absolute}"),
+    ];
+    for (command, driver) in WAYS {
+        let container = container(command, driver, "lab sleep 600");
+        let made = scratch();
+        for (number, target) in links.iter().enumerate() {
+            symlink(target, made.path().join(format!("to{number}"))).unwrap();
+            symlink(format!("{target}/secret"), made.path().join(format!("secret{number}")))
+                .unwrap();
+        }
+        cp(&container, &format!("{}/.", text(made.path())), "@:/tmp").run().success();
+        let to = text(&out.path().join("got")).to_owned();
+        let never = |output: &Output| {
+            let got = fs::read_to_string(&to).unwrap_or_default();
+            output.claim(!got.contains(&secret) && !output.text().contains(&secret), "no secret");
+        };
+        for number in 0..links.len() {
+            let tries = [
+                format!("@:/tmp/to{number}/secret"),
+                format!("@:/tmp/to{number}/."),
+                format!("@:/tmp/to{number}/"),
+            ];
+            for source in tries {
+                never(cp(&container, &source, &to).run().code(1));
+                never(cp(&container, &source, "-").run().code(1));
+            }
+            let source = format!("{}:/tmp/secret{number}", container.name);
+            never(minidock(shared_root(), "cp -L").arg(&source).arg(&to).run().code(1));
+            for place in [
+                format!("@:/tmp/to{number}/x"),
+                format!("@:/tmp/to{number}/"),
+                format!("@:/tmp/secret{number}"),
+            ] {
+                never(cp(&container, &f, &place).run().code(1));
+            }
+        }
+        // Where it has the same path itself, that is meant.
+        cp(&container, &f, "@:/tmp/f").run().success();
+        let own = "mkdir -p $0; cp /tmp/f $0/secret";
+        minidock(shared_root(), "start").arg(&container.name).run().success();
+        let exec = minidock(shared_root(), "exec").arg(&container.name).sh(own).arg(&absolute);
+        exec.run().success();
+        for number in 0..2 {
+            cp(&container, &format!("@:/tmp/to{number}/secret"), &to).run().success();
+            assert_eq!(fs::read_to_string(&to).unwrap(), "evil");
+            cp(&container, &f, &format!("@:/tmp/to{number}/new")).run().success();
+        }
+        let new = minidock(shared_root(), "exec").arg(&container.name).words("cat");
+        new.arg(format!("{absolute}/new")).run().success().stdout("evil");
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_to_string(outside.path().join("secret")).unwrap(), secret);
+        fs::remove_file(&to).unwrap();
+    }
+}
+
+#[test]
+fn a_container_that_swaps_directories_for_links_is_neither_read_nor_written_outside_of_its_root() {
+    let (outside, out, input) = (scratch(), scratch(), scratch());
+    let secret = random_token();
+    // The names that the container has, too.
+    fs::create_dir(outside.path().join("sub")).unwrap();
+    fs::write(outside.path().join("sub/f"), &secret).unwrap();
+    fs::write(outside.path().join("f"), &secret).unwrap();
+    fs::create_dir_all(input.path().join("race/sub")).unwrap();
+    for number in 0..20 {
+        fs::write(input.path().join(format!("race/sub/{number}")), "evil").unwrap();
+    }
+    let before = tree(outside.path());
+    // Two directories and a link that take turns under three names, as fast as the shell can.
+    let script = "mkdir -p /race/sub /other/sub; echo own > /race/sub/f; echo own > /race/f
+        cp -r /race/. /other; ln -s $0 /link; ln -s $0/sub /link2
+        while :; do
+            mv -T /race /away 2>/dev/null; mv -T /link /race 2>/dev/null; mv -T /race /link 2>/dev/null
+            mv -T /away /race 2>/dev/null; mv -T /race/sub /race/away; mv -T /link2 /race/sub
+            mv -T /race/sub /link2; mv -T /race/away /race/sub
+        done 2>/dev/null";
+    let container = Background::run(shared_root(), "lab sleep 600");
+    let racing = minidock(shared_root(), "exec -d").arg(&container.name).sh(script);
+    racing.arg(outside.path()).run().success();
+    wait_for("the race", || cp(&container, "@:/link2", "-").run().status().success().then_some(()));
+    let end = Instant::now() + Duration::from_secs(4);
+    let (mut copied, mut turns) = (0, 0);
+    while Instant::now() < end {
+        let to = out.path().join(turns.to_string());
+        let read = match turns % 3 {
+            0 => cp(&container, "@:/race", text(&to)).run(),
+            1 => cp(&container, "@:/race/.", text(&to)).run(),
+            _ => cp(&container, "@:/race/sub/f", text(&to)).run(),
+        };
+        copied += i32::from(read.status().success());
+        let found = program("grep").words("-rq").arg(&secret).arg(out.path()).run();
+        found.code(1);
+        let source = text(&input.path().join("race/sub")).to_owned();
+        let written = match turns % 3 {
+            0 => cp(&container, &source, "@:/race").run(),
+            1 => cp(&container, &format!("{source}/."), "@:/race/sub").run(),
+            _ => cp(&container, text(&input.path().join("race")), "@:/").run(),
+        };
+        copied += i32::from(written.status().success());
+        assert_eq!(tree(outside.path()), before);
+        turns += 1;
+    }
+    assert!(copied > 0, "not one of {turns} copies was one");
+}
+
+#[test]
+fn what_is_in_the_way_on_the_host_is_not_followed() {
+    let (container, outside, dest) = (sleeper(), scratch(), scratch());
+    let script = "mkdir -p /it/dir; echo new > /it/dir/f; echo new > /it/f; echo done > /done";
+    minidock(shared_root(), "exec").arg(&container.name).sh(script).run().success();
+    fs::write(outside.path().join("f"), "old").unwrap();
+    let inside = dest.path().join("it");
+    fs::create_dir(&inside).unwrap();
+    symlink(outside.path().join("f"), inside.join("f")).unwrap();
+    symlink(outside.path(), inside.join("dir")).unwrap();
+    let refused = cp(&container, "@:/it", text(dest.path())).run();
+    refused.code(1).stderr_contains("cannot overwrite non-directory ");
+    fs::remove_file(inside.join("dir")).unwrap();
+    cp(&container, "@:/it", text(dest.path())).run().success();
+    // The link is replaced, and not what it leads to.
+    assert_eq!(fs::read_to_string(inside.join("f")).unwrap(), "new\n");
+    assert!(!fs::symlink_metadata(inside.join("f")).unwrap().is_symlink());
+    assert_eq!(fs::read_to_string(outside.path().join("f")).unwrap(), "old");
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn nothing_is_waited_for_that_a_container_can_withhold() {
+    let (container, out) = (sleeper(), scratch());
+    // A FIFO that nobody writes to, a file that grows for ever, and one that is almost all hole.
+    let script =
+        "mkdir /it; mkfifo /it/fifo; dd if=/dev/zero of=/it/huge bs=1 count=1 seek=8T 2>/dev/null
+        echo end >> /it/huge; while :; do echo more; done > /it/grows";
+    let huge = minidock(shared_root(), "exec -d").arg(&container.name).sh(script);
+    huge.run().success();
+    wait_for("it to grow", || {
+        let size =
+            minidock(shared_root(), "exec").arg(&container.name).words("wc -c /it/grows").run();
+        let size = size.text();
+        size.split_whitespace().next()?.parse::<u64>().ok().filter(|size| *size > 100_000)
+    });
+    let to = out.path().join("it");
+    cp(&container, "@:/it/fifo", text(&out.path().join("fifo"))).run().success();
+    cp(&container, "@:/it/grows", text(&out.path().join("grows"))).run().success();
+    let end = cp(&container, "@:/it", text(&to)).patience(Duration::from_secs(30)).run();
+    // A file system may have no room for so much as a name for it.
+    if end.status().success() {
+        let about = fs::metadata(to.join("huge")).unwrap();
+        assert!(about.len() > 8 << 40 && about.blocks() < 1 << 16, "{about:?}");
+    }
+    assert!(fs::symlink_metadata(to.join("fifo")).is_ok_and(|about| about.file_type().is_fifo()));
+    let grows = fs::read_to_string(out.path().join("grows")).unwrap();
+    assert!(grows.len() > 100_000 && grows.trim_end_matches("more\n").len() < 5, "{}", grows.len());
+}
+
+#[test]
+fn what_is_mounted_in_a_running_container_is_not_among_its_files() {
+    let (container, out) = (sleeper(), scratch());
+    let to = out.path().join("all");
+    cp(&container, "@:/", text(&to)).run().success();
+    for name in ["proc", "sys", "dev"] {
+        assert_eq!(fs::read_dir(to.join(name)).unwrap().count(), 0, "{name}");
+    }
+    assert!(to.join("bin/sh").exists() && to.join("etc/passwd").exists());
+    let archive = cp(&container, "@:/", "-").run();
+    let names = program("tar").words("t").stdin(archive.success().bytes()).run().success().text();
+    assert!(names.contains("\nproc/\n") && !names.contains("\nproc/1"), "{names}");
+    // What is named is copied, as the container sees it.
+    let script = "echo $0 > /dev/shm/f";
+    let token = random_token();
+    minidock(shared_root(), "exec").arg(&container.name).sh(script).arg(&token).run().success();
+    cp(&container, "@:/dev/shm/f", text(&out.path().join("f"))).run().success();
+    assert_eq!(fs::read_to_string(out.path().join("f")).unwrap(), format!("{token}\n"));
+}
+
+#[test]
+fn a_container_that_is_copied_into_starts_after_that() {
+    let state = shared_root();
+    let container = Background::create(state, "--rm lab cat /tmp/f");
+    let (token, archive) = (random_token(), Layer::new());
+    let archive = archive.file("f", &token).archive();
+    let archive = String::from_utf8(archive).expect("it is all ASCII");
+    let mut copy = cp(&container, "-", "@:/tmp").open_stdin().spawn();
+    copy.write(&archive[..512]);
+    let lock = state.join("containers").join(&container.id).join("lock");
+    wait_for("the copy to begin", || lock.exists().then_some(()));
+    let mut start = minidock(state, "start -a").arg(&container.name).spawn();
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(start.is_running() && copy.is_running());
+    copy.write(&archive[512..]);
+    copy.close_stdin();
+    copy.wait().success();
+    start.wait().success().stdout(&token);
+}
+
+#[test]
+fn one_that_waits_to_be_started_again_is_copied_from_and_to() {
+    let (dir, token) = (scratch(), random_token());
+    fs::write(dir.path().join("f"), &token).unwrap();
+    let script = "test -e /ready && exec sleep 600; echo begun > /begun; exit 1";
+    let container = Background::run(shared_root(), "--restart always lab true");
+    drop(container);
+    let name = format!("c{}", random_token());
+    let run = minidock(shared_root(), "run -d --restart always --name").arg(&name).arg("lab");
+    let id = run.sh(script).run().success().trimmed();
+    let container = Background::known(shared_root(), name, id);
+    wait_for("its first end", || {
+        let out = cp(&container, "@:/begun", text(&dir.path().join("begun"))).run();
+        out.status().success().then_some(())
+    });
+    for number in 0..5 {
+        cp(&container, text(&dir.path().join("f")), &format!("@:/f{number}")).run().success();
+    }
+    cp(&container, text(&dir.path().join("f")), "@:/ready").run().success();
+    wait_for("its next start", || {
+        let cat = minidock(shared_root(), "exec").arg(&container.name).words("cat /f0 /f4").run();
+        (cat.text() == token.repeat(2)).then_some(())
+    });
+}
+
+#[test]
+fn how_much_was_copied_is_told_to_a_person_only() {
+    let (container, dir) = (Background::create(shared_root(), "lab true"), scratch());
+    fs::write(dir.path().join("f"), "four").unwrap();
+    let f = dir.path().join("f");
+    cp(&container, text(&f), "@:/tmp/f").run().success().stdout("").stderr("");
+    let mut on_terminal = cp(&container, text(&f), "@:/tmp/f").on_terminal(24, 200);
+    let words = format!("Successfully copied 2.05kB to {}:/tmp/f", container.name);
+    on_terminal.read_until(&words);
+    assert_eq!(on_terminal.wait().code(), Some(0));
+    let quiet = minidock(shared_root(), "cp -q").arg(&f).arg(format!("{}:/tmp/f", container.name));
+    let mut quiet = quiet.on_terminal(24, 200);
+    assert_eq!(quiet.wait().code(), Some(0));
+    assert_eq!(quiet.screen(), "");
+    let mut refused = cp(&container, "@:/tmp/f", "-").on_terminal(24, 200);
+    refused.read_until("cowardly refusing");
+    assert_eq!(refused.wait().code(), Some(1));
+}
+
+/// An account that has no name, and nothing to do with the tests.
+const STRANGER: u32 = 43211;
+
+#[test]
+fn an_ordinary_user_copies_what_is_theirs() {
+    if is_root() && peer("setpriv", "apt install util-linux").is_none() {
+        return;
+    }
+    let (home, it) = (scratch(), everything());
+    let binary = home.path().join("minidock-03");
+    fs::copy(testkit::binary(3), &binary).unwrap();
+    fs::set_permissions(&binary, Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(it.path().join("it/none"), Permissions::from_mode(0o444)).unwrap();
+    let expected = tree(it.path());
+    for name in ["state", "out"] {
+        fs::create_dir(home.path().join(name)).unwrap();
+        if is_root() {
+            chown(home.path().join(name), Some(STRANGER), Some(STRANGER)).unwrap();
+        }
+    }
+    if is_root() {
+        let chown = program("chown").words("-hR").arg(format!("{STRANGER}:{STRANGER}"));
+        chown.arg(it.path()).run().success();
+    }
+    let run = |words: &str| {
+        let program = program(&binary).state(&home.path().join("state")).words(words);
+        if is_root() { program.as_user(STRANGER) } else { program }
+    };
+    for (command, driver) in WAYS {
+        let name = format!("{}-{driver}", &command[..1]);
+        let options = format!("--storage-driver {driver} --name {name} lab sleep 600");
+        run(command).words(&options).run().success();
+        run("cp").arg(it.path().join("it")).arg(format!("{name}:/tmp")).run().success();
+        let out = home.path().join("out").join(&name);
+        run(&format!("cp {name}:/tmp/.")).arg(&out).run().success();
+        assert_eq!(tree(&out), expected, "{command} {driver}");
+        let uid = fs::metadata(out.join("it/file")).unwrap().uid();
+        assert_eq!(uid, if is_root() { STRANGER } else { nix::unistd::geteuid().as_raw() });
+        run(&format!("rm -f {name}")).run().success();
+    }
+}
