@@ -80,7 +80,8 @@ pub(crate) fn gone(subject: &Subject) -> Found {
     let life = Life::of(subject, other.image.clone())?;
     life.done("rm")?;
     if let [_, ..] = left()[..] {
-        let evidence = format!("after `create` and `rm`, there are more files than before: {:?}", left());
+        let evidence =
+            format!("after `create` and `rm`, there are more files than before: {:?}", left());
         let help = "its directory goes with all that is in it, and so does what was made for it elsewhere: its name, too, \
                     which is another container's to take";
         return Ok(Verdict::fail("something of it is left", &evidence, help));
@@ -95,7 +96,8 @@ pub(crate) fn gone(subject: &Subject) -> Found {
     }
     life.done("rm -f")?;
     life.ended(&container)?;
-    let evidence = format!("after `start` and `rm -f`, there are more files than before: {:?}", left());
+    let evidence =
+        format!("after `start` and `rm -f`, there are more files than before: {:?}", left());
     if let [_, ..] = left()[..] {
         let help = "its own layer goes, too, and whatever is true only while it runs; the image's layers stay";
         return Ok(Verdict::fail("something of it is left", &evidence, help));
