@@ -50,17 +50,21 @@ impl Subject {
             let help = if verdict.observed == NOT_RUN { MOUNT.into() } else { verdict.help };
             Verdict { help, ..verdict }
         })?;
+        let (upper, lower) = self.directories(pid)?;
+        Ok(Layered { running, pid, upper, lower })
+    }
+
+    /// Upper and lower directories of a process's root.
+    pub(crate) fn directories(&self, pid: i32) -> Result<(Option<PathBuf>, Vec<PathBuf>), Verdict> {
         let root = host::mounts(pid).into_iter().rfind(|mount| mount.point == "/");
         let Some(root) = root.filter(|root| root.kind == "overlay") else {
             let evidence = format!("/proc/{pid}/mountinfo");
             return Err(Verdict::fail("its root is no overlay", &evidence, MOUNT));
         };
         let (upper, lower) = directories(&root.super_options);
-        let layered = Layered { running, pid, upper, lower };
-        let hidden = layered.directories().find(|directory| !directory.is_dir());
-        match hidden {
+        match upper.iter().chain(&lower).find(|directory| !directory.is_dir()) {
             Some(hidden) => Err(not_found(hidden, self.state())),
-            None => Ok(layered),
+            None => Ok((upper, lower)),
         }
     }
 }

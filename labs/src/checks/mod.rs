@@ -5,11 +5,13 @@ mod commands;
 mod committed;
 mod copying;
 mod countable;
+mod diff;
 mod exit;
 mod group;
 mod ipc_network;
 mod join;
 mod layered;
+mod life;
 mod marks;
 mod memory;
 mod mount;
@@ -32,7 +34,7 @@ pub(crate) type Found = Result<Verdict, Verdict>;
 
 type Check = fn(&Subject) -> Found;
 
-const CHECKS: [(&str, &str, Check); 39] = [
+const CHECKS: [(&str, &str, Check); 45] = [
     ("01.1", "namespace", uts::namespace),
     ("01.1", "name", uts::name),
     ("01.2", "namespace", pid::namespace),
@@ -71,6 +73,12 @@ const CHECKS: [(&str, &str, Check); 39] = [
     ("03.3", "gone", marks::gone),
     ("03.3", "opaque", marks::opaque),
     ("03.3", "hostile", marks::hostile),
+    ("03.4", "kept", life::kept),
+    ("03.4", "gone", life::gone),
+    ("03.4", "outlives", life::outlives),
+    ("03.4", "record", life::record),
+    ("03.5", "diff", diff::diff),
+    ("03.5", "copied", diff::copied),
     ("03.6", "copy", copying::copy),
 ];
 

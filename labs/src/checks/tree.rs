@@ -1,6 +1,6 @@
 //! All that can be said about the files below a directory, so that two of them, or the same at two times, can be compared.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
@@ -24,6 +24,20 @@ pub(crate) fn difference(one: &Tree, other: &Tree) -> Option<String> {
         one.keys().chain(other.keys()).filter(|path| one.get(*path) != other.get(*path)).min()?;
     let told = |tree: &Tree| tree.get(path).map_or("nothing", String::as_str).to_owned();
     Some(format!("/{}: {} and {}", path.display(), told(one), told(other)))
+}
+
+/// The paths of all files below a directory; of directories only those in which something is.
+pub(crate) fn files(directory: &Path) -> io::Result<BTreeSet<PathBuf>> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        // Not followed: a link is a file.
+        match fs::symlink_metadata(&path)?.is_dir() {
+            true => found.extend(files(&path)?),
+            false => _ = found.insert(path),
+        }
+    }
+    Ok(found)
 }
 
 struct Walk<'a> {

@@ -144,7 +144,11 @@ fn without_any_hierarchy_a_container_runs_and_a_limit_is_refused() {
     };
     run("lab /probe exit 3").code(3).stderr("");
     run("-m 40m lab true").code(125).stderr_contains("--memory").stderr_contains("\n  try: ");
-    run("--name some lab true").code(125).stderr_contains("--name").stderr_contains("\n  try: ");
+    let named = run("--name some lab true");
+    // From chapter 03 on, a name is kept elsewhere.
+    if minidock("--version").run().success().text().starts_with("minidock-02") {
+        named.code(125).stderr_contains("--name").stderr_contains("\n  try: ");
+    }
 }
 
 #[test]

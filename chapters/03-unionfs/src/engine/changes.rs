@@ -96,6 +96,7 @@ impl Roots {
                 }
             }
             let changed_within = changes.len() > at;
+            // LAB 03.5 diff: what has become of it, if anything
             let kind = match (&new, &old) {
                 (Some(_), None) => Kind::Added,
                 (None, Some(_)) => Kind::Deleted,
@@ -117,6 +118,7 @@ impl Roots {
             return Ok(layer(new) == 0);
         }
         let (new_stat, old_stat) = (stat(new)?, stat(old)?);
+        // LAB 03.5 copied: true if the two show that it was written
         if seen(&new_stat) != seen(&old_stat) || is_linked(&new_stat, &old_stat) {
             return Ok(true);
         }

@@ -165,6 +165,7 @@ pub fn look(root: &Path, record: &Record) -> Result<(Status, Live, State)> {
             Ok((Status::Created, Live::default(), state))
         }
         Some(held) => {
+            // LAB 03.4 record: held by nobody, and without a word on its end: find out, and write it down
             if state.finished_at.is_empty() {
                 let place = Place::of(root, &record.id);
                 // Without a word on its end, it was killed together with whoever kept it.
