@@ -76,9 +76,19 @@ pub(crate) fn gone(subject: &Subject) -> Found {
     let other = Life::create(subject)?;
     let kept = || files(subject.state()).unwrap_or_default();
     let (mounts, before) = (table(), kept());
+    let left = || kept().difference(&before).map(|path| short(path)).collect::<Vec<String>>();
+    let life = Life::of(subject, other.image.clone())?;
+    life.done("rm")?;
+    if let [_, ..] = left()[..] {
+        let evidence =
+            format!("after `create` and `rm`, there are more files than before: {:?}", left());
+        let help = "its directory goes with all that is in it, and so does what was made for it elsewhere: its name, too, \
+                    which is another container's to take";
+        return Ok(Verdict::fail("something of it is left", &evidence, help));
+    }
     let life = Life::of(subject, other.image)?;
     let container = life.start("start")?;
-    let upper = life.write(&container)?;
+    life.write(&container)?;
     if let Some(mount) = table().lines().find(|line| !mounts.contains(line)) {
         let help = "fsmount(2) gives a mount that is in no table: attach it as the container's root, in its own mount \
                     namespace, and nowhere else";
@@ -86,16 +96,10 @@ pub(crate) fn gone(subject: &Subject) -> Found {
     }
     life.done("rm -f")?;
     life.ended(&container)?;
-    let left: Vec<String> = kept().difference(&before).map(|path| short(path)).collect();
-    let evidence = format!("after `rm -f`, there are {} files more: {left:?}", left.len());
-    if read(&upper, FILE).is_some() {
-        let help =
-            "its directory goes with all that is in it: its own layer, too. The image's stay";
-        return Ok(Verdict::fail("what it has written is still there", &evidence, help));
-    }
-    if !left.is_empty() {
-        let help =
-            "whatever was made for it goes: its name, too, which is another container's to take";
+    let evidence =
+        format!("after `start` and `rm -f`, there are more files than before: {:?}", left());
+    if let [_, ..] = left()[..] {
+        let help = "its own layer goes, too, and whatever is true only while it runs; the image's layers stay";
         return Ok(Verdict::fail("something of it is left", &evidence, help));
     }
     Ok(Verdict::pass("nothing of it is left, and there never was a mount on the host", &evidence))
@@ -104,7 +108,7 @@ pub(crate) fn gone(subject: &Subject) -> Found {
 pub(crate) fn outlives(subject: &Subject) -> Found {
     let life = Life::create(subject)?;
     // A terminal's session and its foreground, and then both are gone.
-    let then = r#"; echo $? > "$SAID/code"; read -r _; kill -KILL 0"#;
+    let then = r#" 7> "$SAID/given"; echo $? > "$SAID/code"; read -r _; kill -KILL 0"#;
     let shell = life.program(&format!("start {}", life.name), then);
     let mut shell = shell.under("setsid").open_stdin().spawn();
     let code = testkit::wait_at_most(PATIENCE, || {
@@ -123,8 +127,8 @@ pub(crate) fn outlives(subject: &Subject) -> Found {
     };
     let held: Vec<i32> = host::descriptors(keeper).into_iter().filter(holds).collect();
     let evidence = format!(
-        "its parent, {keeper}, is in session {session}; that of `start` is {}; of the output of `start` it has the \
-         descriptors {held:?}",
+        "its parent, {keeper}, is in session {session}; that of `start` is {}; of what that was given it has the descriptors \
+         {held:?}",
         shell.pid()
     );
     if session == shell.pid() {
@@ -133,8 +137,8 @@ pub(crate) fn outlives(subject: &Subject) -> Found {
     }
     if !held.is_empty() {
         let help = "whoever reads what `start` says waits until all who could write have closed it: /dev/null takes the place \
-                    of the standard streams";
-        return Ok(Verdict::fail("who keeps it holds the output of `start`", &evidence, help));
+                    of the standard streams, and all other descriptors are closed";
+        return Ok(Verdict::fail("who keeps it holds what `start` was given", &evidence, help));
     }
     shell.write("go\n");
     testkit::wait_at_most(PATIENCE, || (!shell.is_running()).then_some(()));

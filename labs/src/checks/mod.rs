@@ -5,6 +5,7 @@ mod commands;
 mod committed;
 mod copying;
 mod countable;
+mod cp;
 mod diff;
 mod exit;
 mod group;
@@ -34,7 +35,7 @@ pub(crate) type Found = Result<Verdict, Verdict>;
 
 type Check = fn(&Subject) -> Found;
 
-const CHECKS: [(&str, &str, Check); 45] = [
+const CHECKS: [(&str, &str, Check); 47] = [
     ("01.1", "namespace", uts::namespace),
     ("01.1", "name", uts::name),
     ("01.2", "namespace", pid::namespace),
@@ -79,6 +80,8 @@ const CHECKS: [(&str, &str, Check); 45] = [
     ("03.4", "record", life::record),
     ("03.5", "diff", diff::diff),
     ("03.5", "copied", diff::copied),
+    ("03.5", "links", cp::links),
+    ("03.5", "rights", cp::rights),
     ("03.6", "copy", copying::copy),
 ];
 

@@ -57,7 +57,7 @@ pub fn start(
 
 /// Its terminal, its streams, which somebody may be waiting for the end of, and whatever else it was
 /// given open.
-// LAB 03.4 outlives: a session of its own, and nothing instead of the streams
+// LAB 03.4 outlives: a session of its own, and nothing that the command line has open but these
 fn leave_the_command_line(tells: &OwnedFd, attached: Option<&UnixStream>) -> Result<()> {
     process::new_session()?;
     let nothing = File::options().read(true).write(true).open("/dev/null")?;
