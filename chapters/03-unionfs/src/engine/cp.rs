@@ -35,7 +35,7 @@ use nix::sys::statfs::{
     CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, FsType, PROC_SUPER_MAGIC, SYSFS_MAGIC, fstatfs,
 };
 use std::ffi::OsString;
-use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
+use std::io::{BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
@@ -198,16 +198,7 @@ fn to_output(found: &Found, source: &Asked, device: Option<u64>) -> Result<()> {
     let mut output = BufWriter::with_capacity(64 << 10, output.lock());
     let packed =
         pack::pack_found(found, &name, device, &mut output).and_then(|()| Ok(output.flush()?));
-    match packed {
-        // Who reads it has had enough.
-        Err(error) if has_had_enough(&error) => Ok(()),
-        packed => packed.context("standard output"),
-    }
-}
-
-fn has_had_enough(error: &anyhow::Error) -> bool {
-    let cause = error.root_cause().downcast_ref::<std::io::Error>();
-    cause.is_some_and(|cause| cause.kind() == ErrorKind::BrokenPipe)
+    console::offered(packed).map(drop)
 }
 
 /// What the kernel makes up when it is asked is no file of a container's.

@@ -40,10 +40,11 @@ pub fn export(options: &Options, store: &Store) -> Result<()> {
 /// What a container's root is made of, the uppermost first.
 pub fn directories(store: &Store, record: &Record) -> Result<Vec<PathBuf>> {
     let container = store.root.join("containers").join(&record.id);
-    if record.driver == Driver::Copy {
-        return Ok(vec![container.join("fs")]);
+    let copy = container.join("fs");
+    if record.driver == Driver::Copy && copy.exists() {
+        return Ok(vec![copy]);
     }
-    // One that never came as far as its own layer has changed nothing.
+    // One that never came as far as its own layer, or its copy, has changed nothing.
     let upper = Some(container.join("upper")).filter(|upper| upper.exists());
     Ok(upper.into_iter().chain(store.lower(record)?).collect())
 }

@@ -14,7 +14,15 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// If the container does not run.
 pub fn to_join(root: &Path, text: &str) -> Result<i32> {
-    let Some(record) = records::find_or_none(root, text)? else { return find::to_join(text) };
+    let Some(record) = records::find_or_none(root, text)? else {
+        return match find::optional(text)? {
+            // Its group is called so, but it has been renamed.
+            Some(container) if records::has(root, &container.id) => {
+                Err(words::no_such_container(text, Vec::new()))
+            }
+            _ => find::to_join(text),
+        };
+    };
     refuse_unless_running(root, &record, text)?;
     let live = Place::of(root, &record.id).read()?.unwrap_or_default();
     match live::first_process(&record, &live) {

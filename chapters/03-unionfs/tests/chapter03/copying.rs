@@ -171,7 +171,10 @@ fn what_is_copied_into_a_stopped_container_is_a_change_of_its_own() {
         cp(&one, &from, "@:/bin/f").run().success();
         let diff = minidock(state, "diff").arg(&one.name).run().success().text();
         assert_eq!(diff, "C /bin\nA /bin/f\nC /etc\nC /etc/passwd\n", "{driver}");
-        // Not in the layers below.
+        // Not in the layers below, which are all that one that has never run has.
+        let whole = minidock(state, "export").arg(&other.name).run();
+        let names = program("tar").words("t").stdin(whole.success().bytes()).run().text();
+        assert!(names.contains("\netc/passwd\n") && !names.contains("\nbin/f\n"), "{names}");
         let out = dir.path().join("out");
         cp(&other, "@:/etc/passwd", text(&out)).run().success();
         assert!(!fs::read_to_string(&out).unwrap().contains(&token));
@@ -457,6 +460,8 @@ fn an_archive_comes_out_and_goes_in() {
         let cp =
             cp(&container, "@:/", "-").within("{ \"$@\"; echo $? >&2; } | head -c 100 | wc -c");
         assert_eq!(cp.run().success().stderr("0\n").trimmed(), "100");
+        let full = self::cp(&container, "@:/etc", "-").within("\"$@\" > /dev/full").run();
+        full.code(1).stderr_contains("try: free some space where it goes, or send it elsewhere");
     }
 }
 

@@ -196,4 +196,8 @@ fn a_container_is_found_by_its_new_name_and_by_the_beginning_of_its_id() {
         minidock(state, "exec -d").arg(called).sh(&script).run().success();
         assert_eq!(content(&container.id, file), format!("{value}\n"));
     }
+    for command in ["exec", "exec -d"] {
+        let old = minidock(state, command).arg(&container.name).arg("true").run();
+        old.code(1).stderr_contains(&format!("No such container: {}", container.name));
+    }
 }

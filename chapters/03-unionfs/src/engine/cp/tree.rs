@@ -3,8 +3,7 @@
 
 use crate::engine::content;
 use crate::engine::cp::copies::Copies;
-use crate::engine::entries::DEEPEST;
-use crate::engine::entries::shown;
+use crate::engine::entries::{DEEPEST, shown};
 use crate::engine::metadata::{Metadata, set_time};
 use crate::engine::stack::{Directory, File, Found, kind};
 use anyhow::{Context, Result, ensure};
