@@ -51,19 +51,21 @@ pub fn keep(
     let once = record.settings.stdin_once;
     let mut output = Output::new(log, place.listen()?, teller.attached.take(), once)?;
     let mut signals = Signals::collect(&[])?;
-    let (mut record, mut restarts) = (record.clone(), Restarts::default());
+    let mut restarts = Restarts::default();
     let mut live = Live::default();
     loop {
+        // `update` and `rename` change it: what it says is asked again before each start and after it.
+        let record = &records::again(&store.root, record);
         let since = Instant::now();
         live = Live { started_at: moment::now(), restart_count: restarts.count, ..live };
         held.finish(&State { started_at: live.started_at.clone(), ..State::default() })?;
-        let run = Run { record: &record, store, place: &place, live: &live };
+        let run = Run { record, store, place: &place, live: &live };
         let ended = run.to_its_end(mechanisms, &mut output, &mut signals, teller);
         // Not even its first start may have come about.
         let never_ran = teller.has_not_spoken();
         let state = outcome::state(&ended, &live, never_ran);
         // `update` and `rename` may have changed it.
-        record = records::again(&store.root, &record);
+        let record = &records::again(&store.root, record);
         let again = !(place.is_stopped() || ended.is_err() && never_ran);
         let again = again
             .then(|| restarts.next(record.settings.restart, state.exit_code, since.elapsed()))
@@ -75,7 +77,7 @@ pub fn keep(
             output.pause(pause, || place.is_stopped())?;
         }
         if again.is_none() || place.is_stopped() {
-            outcome::let_go(held, &record, &place, output, &state)?;
+            outcome::let_go(held, record, &place, output, &state)?;
             return ended.map(drop);
         }
     }

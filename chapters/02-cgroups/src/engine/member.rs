@@ -5,12 +5,11 @@ use crate::hierarchy::{self, OURS};
 use anyhow::{Context, Result};
 use kernel::Pid;
 use kernel::cgroup::{Hierarchy, Version};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The group that a process is in, if it is one of ours.
 pub fn group_of(pid: Pid) -> Result<Option<Group>> {
-    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup"))
+    let groups = kernel::text::read(format!("/proc/{pid}/cgroup"))
         .with_context(|| format!("the groups of process {pid}"))?;
     let (mut name, mut places) = (String::new(), Vec::new());
     for hierarchy in hierarchy::used()? {
@@ -24,7 +23,7 @@ pub fn group_of(pid: Pid) -> Result<Option<Group>> {
 
 /// The directory of that group in one hierarchy; none if the process is in none of ours, or gone.
 pub fn directory_of(pid: Pid, hierarchy: &Hierarchy) -> Option<PathBuf> {
-    ours(&fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?, hierarchy)
+    ours(&kernel::text::read(format!("/proc/{pid}/cgroup")).ok()?, hierarchy)
 }
 
 fn ours(groups: &str, hierarchy: &Hierarchy) -> Option<PathBuf> {

@@ -30,7 +30,8 @@ pub fn write_json(path: &Path, record: &impl Serialize) -> Result<()> {
 /// # Errors
 /// If it cannot be read, or is none; it is named.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    read_json_with(path, &mut Vec::new())
+    // As large as most are: std begins with 32 bytes.
+    read_json_with(path, &mut Vec::with_capacity(4 << 10))
 }
 
 /// The same for who reads many: one buffer serves for all.

@@ -4,7 +4,7 @@
 use crate::engine::seen::Seen;
 use crate::engine::store::Store;
 use crate::engine::written::Written;
-use crate::engine::{inspect_container, inspect_image, records};
+use crate::engine::{inspect_container, inspect_image, known, records};
 use anyhow::Result;
 use cgroups::engine::find;
 use cgroups::engine::inspect::View;
@@ -41,7 +41,7 @@ enum Object {
     Container(Box<Seen>),
     Image(Value),
     /// Also an earlier chapter's container, by its first one.
-    Process(i32),
+    Process(Box<View>),
 }
 
 /// Shows what is asked for; returns the exit code.
@@ -72,9 +72,9 @@ pub fn show(options: &Options, global: &Global) -> Result<u8> {
 /// A list, as Docker prints it; but one that runs as the kernel sees it, as in the chapters before.
 fn unformatted(objects: &[Object], options: &Options, store: &Store) -> Result<String> {
     if let ([object], 1) = (objects, options.targets.len())
-        && let Some(pid) = object.process()
+        && let Some(text) = object.for_people()
     {
-        return View::of(pid)?.show(None);
+        return text;
     }
     let views: Vec<Value> =
         objects.iter().map(|object| object.whole(options, store)).collect::<Result<_>>()?;
@@ -94,41 +94,38 @@ fn find(target: &str, kind: Option<Kind>, store: &Store) -> Result<Option<Object
         return Ok(Some(Object::Image(image)));
     }
     container?;
-    // The kernel will say that there is no such process.
-    Ok(number(target).filter(|_| kind.is_none()).map(Object::Process))
+    // There is no such process: that is said.
+    known::number(target).filter(|_| kind.is_none()).map(Object::process).transpose()
 }
 
 fn find_container(target: &str, root: &Path) -> Result<Option<Object>> {
     let record = records::find_or_none(root, target);
-    let exact = |text: &String| text == target;
     let named = record.as_ref().ok().and_then(Option::as_ref);
-    let named = named.is_some_and(|record| exact(&record.name) || exact(&record.id));
+    let named = named.is_some_and(|record| record.is_called(target));
     // A number is a process before it is the beginning of an id.
-    if let Some(pid) = number(target).filter(|_| !named)
+    if let Some(pid) = known::number(target).filter(|_| !named)
         && Path::new("/proc").join(target).exists()
     {
-        let container = find::optional(target)?;
-        return Ok(Some(Object::Process(container.map_or(pid, |c| c.pid.as_raw()))));
+        let container = find::optional(target)?.filter(|container| container.name == target);
+        return Object::process(container.map_or(pid, |first| first.pid.as_raw())).map(Some);
     }
     if let Some(record) = record? {
         return Ok(Seen::of(root, record)?.map(|seen| Object::Container(Box::new(seen))));
     }
     let earlier = find::optional(target)?.filter(|container| !records::has(root, &container.id));
-    Ok(earlier.map(|container| Object::Process(container.pid.as_raw())))
-}
-
-/// The process that somebody means by a text, if it is a number as one writes it.
-fn number(text: &str) -> Option<i32> {
-    text.parse().ok().filter(|number: &i32| *number > 0 && number.to_string() == text)
+    earlier.map(|container| Object::process(container.pid.as_raw())).transpose()
 }
 
 impl Object {
-    /// The process that the kernel can say something of.
-    fn process(&self) -> Option<i32> {
+    fn process(pid: i32) -> Result<Object> {
+        Ok(Object::Process(Box::new(View::of(pid)?)))
+    }
+
+    fn for_people(&self) -> Option<Result<String>> {
         match self {
-            Object::Container(seen) => seen.first.pid.map(|pid| pid.as_raw()),
+            Object::Container(seen) => kernel_view(seen).map(|view| view.show(None)),
             Object::Image(_) => None,
-            Object::Process(pid) => Some(*pid),
+            Object::Process(view) => Some(view.show(None)),
         }
     }
 
@@ -137,36 +134,39 @@ impl Object {
         let seen = match self {
             Object::Container(seen) => seen,
             Object::Image(view) => return Ok(view.clone()),
-            Object::Process(pid) => return Ok(serde_json::to_value(View::of(*pid)?)?),
+            Object::Process(view) => return Ok(serde_json::to_value(view)?),
         };
-        let view = self.recorded(seen, options, store)?;
-        // What has ended meanwhile, or is another account's, the kernel shows nothing of.
-        let kernel = self.process().and_then(|pid| View::of(pid).ok());
-        let kernel = kernel.map(serde_json::to_value).transpose()?.unwrap_or_default();
-        let both = inspect_container::join(view, kernel);
+        let view = recorded(seen, options, store)?;
+        let kernel = kernel_view(seen).map(serde_json::to_value).transpose()?;
+        let both = inspect_container::join(view, kernel.unwrap_or_default());
         Ok(inspect_container::join(both, json!({"Mounts": []})))
-    }
-
-    fn recorded(&self, seen: &Seen, options: &Options, store: &Store) -> Result<Value> {
-        let view = inspect_container::view(seen, &store.root);
-        if !options.size {
-            return Ok(view);
-        }
-        let written = Written::of(&seen.record, store)?;
-        let sizes =
-            json!({"SizeRw": written.own, "SizeRootFs": written.all.unwrap_or(written.own)});
-        Ok(inspect_container::join(view, sizes))
     }
 
     fn formatted(&self, format: &str, options: &Options, store: &Store) -> Result<String> {
         // To ask the kernel takes much longer than to read a record, which is mostly enough.
         if let (Object::Container(seen), true) = (self, format != "json")
-            && let Ok(text) = console::format::one(&self.recorded(seen, options, store)?, format)
+            && let Ok(text) = console::format::one(&recorded(seen, options, store)?, format)
         {
             return Ok(text);
         }
         console::format::one(&self.whole(options, store)?, format)
     }
+}
+
+/// What its record says.
+fn recorded(seen: &Seen, options: &Options, store: &Store) -> Result<Value> {
+    let view = inspect_container::view(seen, &store.root);
+    if !options.size {
+        return Ok(view);
+    }
+    let written = Written::of(&seen.record, store)?;
+    let sizes = json!({"SizeRw": written.own, "SizeRootFs": written.all.unwrap_or(written.own)});
+    Ok(inspect_container::join(view, sizes))
+}
+
+/// What the kernel shows: nothing of what does not run, or has just ended, or is another account's.
+fn kernel_view(seen: &Seen) -> Option<View> {
+    View::of(seen.first.pid?.as_raw()).ok()
 }
 
 fn missing(target: &str, kind: Option<Kind>) -> anyhow::Error {

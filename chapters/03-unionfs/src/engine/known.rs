@@ -7,6 +7,8 @@ use crate::engine::{records, words};
 use anyhow::Result;
 use cgroups::engine::find::{self, Container, Finder};
 use console::failure::Failure;
+use kernel::Pid;
+use namespaces::engine::spaces;
 use std::path::{Path, PathBuf};
 
 /// The process to join for `exec`.
@@ -14,14 +16,17 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// If the container does not run.
 pub fn to_join(root: &Path, text: &str) -> Result<i32> {
-    let Some(record) = records::find_or_none(root, text)? else {
-        return match find::optional(text)? {
-            // Its group is called so, but it has been renamed.
-            Some(container) if records::has(root, &container.id) => {
-                Err(words::no_such_container(text, Vec::new()))
-            }
-            _ => find::to_join(text),
-        };
+    let found = records::find_or_none(root, text);
+    let record = match number(text) {
+        // One in a container it is before it is the beginning of an id.
+        Some(pid) if pid <= 0 || spaces::container_of(Pid::from_raw(pid)).is_some() => {
+            found.ok().flatten().filter(|record| record.is_called(text))
+        }
+        _ => found?,
+    };
+    let Some(record) = record else {
+        refuse_if_renamed(root, text)?;
+        return find::to_join(text);
     };
     refuse_unless_running(root, &record, text)?;
     let live = Place::of(root, &record.id).read()?.unwrap_or_default();
@@ -29,6 +34,11 @@ pub fn to_join(root: &Path, text: &str) -> Result<i32> {
         Some(pid) => find::to_join_process(pid, text),
         None => find::to_join(&record.id),
     }
+}
+
+/// The number that a text is, as one writes it: a process may be meant.
+pub fn number(text: &str) -> Option<i32> {
+    text.parse().ok().filter(|number: &i32| number.to_string() == text)
 }
 
 /// Containers by their records, and those of earlier chapters by their groups.
@@ -48,16 +58,25 @@ impl Finder for ByRecord {
 
     fn container(&self, text: &str) -> Result<Container> {
         let Some(record) = records::find_or_none(&self.root, text)? else {
-            let container = find::container(text)?;
-            return match records::has(&self.root, &container.id) {
-                // Its group is called so, but it has been renamed.
-                true => Err(words::no_such_container(text, Vec::new())),
-                false => Ok(container),
-            };
+            refuse_if_renamed(&self.root, text)?;
+            return find::container(text);
         };
         refuse_unless_running(&self.root, &record, text)?;
         let container = find::optional(&record.id)?.ok_or_else(|| without_group(&record))?;
         Ok(Container { name: record.name, ..container })
+    }
+}
+
+/// What no record is called, a container's group may still be.
+///
+/// # Errors
+/// If that container has a record.
+fn refuse_if_renamed(root: &Path, text: &str) -> Result<()> {
+    match find::optional(text)? {
+        Some(container) if records::has(root, &container.id) => {
+            Err(words::no_such_container(text, Vec::new()))
+        }
+        _ => Ok(()),
     }
 }
 

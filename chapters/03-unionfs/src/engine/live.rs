@@ -47,7 +47,7 @@ pub enum Status {
     Exited,
 }
 
-/// Which containers somebody keeps, or kept when he was killed.
+/// Which containers somebody keeps, or kept and was killed.
 pub struct Places(HashSet<OsString>);
 
 impl Places {
@@ -157,7 +157,9 @@ pub fn look(root: &Path, record: &Record) -> Result<(Status, Live, State)> {
     match held {
         None => {
             let live = Place::of(root, &record.id).read()?.unwrap_or_default();
-            let between = live.pid == 0 && live.restart_count > 0;
+            // At the next start it has a state without an end before it has a process.
+            let ended = !state.finished_at.is_empty();
+            let between = live.pid == 0 && live.restart_count > 0 && ended;
             let status = if between { Status::Restarting } else { Status::Running };
             Ok((status, live, state))
         }

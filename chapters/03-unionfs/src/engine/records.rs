@@ -44,6 +44,13 @@ fn of(directory: &Path, buffer: &mut Vec<u8>) -> Result<Option<Record>> {
     files::read_json_with(&directory.join("config.json"), buffer)
 }
 
+impl Record {
+    /// Whether this is its name or its id.
+    pub fn is_called(&self, text: &str) -> bool {
+        self.name == text || self.id == text
+    }
+}
+
 /// Whether a container has a record here.
 pub fn has(root: &Path, id: &str) -> bool {
     root.join("containers").join(id).exists()
@@ -72,7 +79,7 @@ pub fn find(root: &Path, text: &str) -> Result<Record> {
         return Ok(record);
     }
     let (records, errors) = all(root)?;
-    let exact = records.iter().find(|record| record.name == text || record.id == text);
+    let exact = records.iter().find(|record| record.is_called(text));
     if let Some(record) = exact {
         return Ok(record.clone());
     }

@@ -10,6 +10,7 @@ use console::format::decimal_bytes;
 use std::collections::HashSet;
 use std::fmt;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Bytes.
@@ -83,10 +84,11 @@ fn below(directory: &Directory, counted: &mut HashSet<(u64, u64)>) -> Result<u64
 /// The files of its copy that are not as they were.
 fn of_copy(directory: &Path, record: &Record, store: &Store) -> Result<u64> {
     let roots = Roots::of(record, directory, &store.lower(record)?, record.spelling)?;
-    let mut bytes = 0u64;
+    let (mut bytes, mut counted) = (0u64, HashSet::new());
     for change in roots.changes()?.iter().filter(|change| change.kind != Kind::Deleted) {
         let file = fs::symlink_metadata(directory.join("fs").join(&change.path))?;
-        bytes = bytes.saturating_add(if file.is_dir() { 0 } else { file.len() });
+        let counts = !file.is_dir() && counted.insert((file.dev(), file.ino()));
+        bytes = bytes.saturating_add(if counts { file.len() } else { 0 });
     }
     Ok(bytes)
 }

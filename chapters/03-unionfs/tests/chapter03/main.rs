@@ -16,6 +16,7 @@ mod lab_box;
 mod life;
 mod overlay;
 mod umoci;
+mod views;
 
 use std::path::Path;
 
