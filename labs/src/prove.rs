@@ -125,8 +125,8 @@ fn build<'a>(
         let start = Instant::now();
         lay_out(chapter, variant, learners)?;
         let built = learner::build(chapter, learners, Some(&place.join("build")))?;
-        // A name of its own for each that is checked, for the one that waits and for this one.
-        let kept = place.join(format!("{}-{}", chapter.binary, index % (VARIANTS_AT_ONCE + 2)));
+        // A name of its own: while one is checked for long, others come and go.
+        let kept = place.join(format!("{}-{index}", chapter.binary));
         if let Some(built) = &built {
             fs::copy(built, &kept).with_context(|| format!("cannot copy {}", built.display()))?;
         }
@@ -149,6 +149,7 @@ fn check(
     };
     let start = Instant::now();
     let found = all(chapter, binary)?;
+    fs::remove_file(binary).with_context(|| format!("cannot remove {}", binary.display()))?;
     let wrong = compare(variant, &found);
     let verdict = if wrong.is_empty() { "as it should" } else { "NOT as it should" };
     let count = |status| found.values().filter(|graded| graded.verdict.status == status).count();
