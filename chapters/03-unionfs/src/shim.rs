@@ -102,6 +102,7 @@ impl Run<'_> {
         let record = self.record;
         let config = record.config()?;
         let own: &Path = &record.directory(&self.store.root);
+        let _lab = self.store.hold_lab(record);
         let lower = self.store.lower(record)?;
         let _alone = RootLock::wait(own)?;
         let overlay = Overlay { record: Some(record.clone()), lower, own: own.into() };

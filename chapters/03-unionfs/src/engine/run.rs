@@ -89,6 +89,7 @@ pub fn run(options: Options, global: &Global, mechanisms: Mechanisms) -> Result<
         // Should it be killed together with this process, it has been started all the same.
         held.finish(&State { started_at: started_at.clone(), ..State::default() })?;
     }
+    let _lab = store.hold_lab(&record);
     let ended = to_its_end(&config, &mechanisms);
     keep_or_remove(held, &record, &ended, started_at)?;
     Ok(ended?.code())

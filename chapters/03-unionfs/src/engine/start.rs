@@ -3,6 +3,7 @@
 use crate::container::{Held, Record};
 use crate::engine::attach;
 use crate::engine::background;
+use crate::engine::live::Place;
 use crate::engine::run::Mechanisms;
 use crate::engine::stop;
 use crate::engine::store::Store;
@@ -122,7 +123,13 @@ fn start_one(
             if let Some(held) = Held::of(&directory)? {
                 return shim::keep(held, record, &store, mechanisms, teller);
             }
-            // Somebody has just started it, or only looks at it.
+            let live = Place::of(&store.root, &record.id).read()?;
+            if live.is_some_and(|live| live.pid > 0) {
+                // Somebody else was faster, and it runs.
+                teller.say(0, "");
+                return Ok(());
+            }
+            // Somebody is about to start it, or only looks at it.
             if Instant::now() > deadline || !directory.exists() {
                 return Err(words::already_running(&record.name));
             }

@@ -103,6 +103,14 @@ impl Store {
         Failure::new(format!("container {} {made}", record.name)).remedy(remedy)
     }
 
+    /// Holds the lab, if a container lies on it: `clean` leaves one that is held. None if it is gone, which
+    /// is said by whoever mounts it.
+    pub fn hold_lab(&self, record: &Record) -> Option<Hold> {
+        let lab = record.directory.as_ref().filter(|_| record.root == "lab")?;
+        let lab = File::open(lab).ok()?;
+        Flock::lock(lab, FlockArg::LockSharedNonblock).ok().map(Hold)
+    }
+
     /// Its images.
     pub fn layout(&self) -> Layout {
         Layout::at(self.root.join("images"))

@@ -355,6 +355,22 @@ fn two_stores_have_names_of_their_own() {
 }
 
 #[test]
+fn of_ten_who_start_one_at_once_each_finds_it_running() {
+    let state = fresh_root();
+    let state = state.path();
+    minidock(state, "create --name one lab sleep 600").run().success();
+    let start = |_| minidock(state, "start one").spawn();
+    for run in (0..10).map(start).collect::<Vec<_>>() {
+        run.wait().success().stdout("one\n");
+    }
+    // What lies on the lab keeps it, whoever cleans.
+    minidock(state, "clean").run();
+    minidock(state, "exec one true").run().success();
+    minidock(state, "restart -t 0 one").run().success();
+    minidock(state, "rm -f one").run().success();
+}
+
+#[test]
 fn fifty_are_started_at_once() {
     let state = fresh_root();
     let state = state.path();
