@@ -57,7 +57,14 @@ fn one_in_the_background_outlives_its_command_line_and_is_stopped_and_started() 
     let shim = shim_of(pid);
     assert_eq!(host::status(shim, "Name").unwrap(), "minidock");
     assert_eq!(nix::unistd::getsid(Some(Pid::from_raw(shim))), Ok(Pid::from_raw(shim)));
-    minidock(state, "exec web cat /word").run().success().stdout(&format!("{word}\n"));
+    // Its command may not have come that far when it is said to run.
+    let words = |count: usize| {
+        wait_for("its word", || {
+            let said = minidock(state, "exec web cat /word").run().text();
+            (said == format!("{word}\n").repeat(count)).then_some(())
+        })
+    };
+    words(1);
     assert_eq!(mountinfo(), before);
 
     minidock(state, "stop web").run().success().stdout("web\n");
@@ -68,12 +75,11 @@ fn one_in_the_background_outlives_its_command_line_and_is_stopped_and_started() 
 
     // It has its layer again, and another life.
     minidock(state, "start").arg(&id[..9]).run().success().stdout(&format!("{}\n", &id[..9]));
-    minidock(state, "exec web cat /word").run().success().stdout(&format!("{word}\n{word}\n"));
+    words(2);
     minidock(state, "start web").run().success().stdout("web\n");
     minidock(state, "rm web").run().code(1).stderr_contains("container is running");
     minidock(state, "restart -t 5 web").run().success().stdout("web\n");
-    let lines = minidock(state, "exec web cat /word").run().success().text();
-    assert_eq!(lines.lines().count(), 3);
+    words(3);
     minidock(state, "rm -f web").run().success();
     assert!(!state.join("run").join(&id).exists() && !state.join("containers").join(&id).exists());
 }

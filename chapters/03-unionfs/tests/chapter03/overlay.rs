@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use testkit::{
-    RootDir, fresh_root, host, is_root, random_token, root_or_skip, scratch, shared_root,
+    RootDir, fresh_root, host, is_root, random_token, root_or_skip, scratch, shared_root, wait_for,
 };
 
 use crate::minidock;
@@ -114,16 +114,16 @@ fn many_layers_need_no_more_descriptors_than_a_user_has_and_the_container_gets_n
     let most = nofile(&fs::read_to_string("/proc/self/limits").unwrap()).remove(1);
     let deep = "usr/lib/python3/dist-packages/pkg/sub/a/b/c/d";
     for (name, count, directory, options) in
-        [("wide", 300, "a/b/c", ""), ("deep", 100, deep, "--storage-driver copy")]
+        [("wide", 100, "a/b/c", ""), ("deep", 40, deep, "--storage-driver copy")]
     {
         let layer = |number| Layer::new().file(format!("{directory}/{number}"), "");
         let layers = (1..count).map(layer);
         put(state.path(), name, std::iter::once(Layer::new().with_probe()).chain(layers).collect());
         let usual =
-            |words: &str| minidock(state.path(), words).within("ulimit -Sn 1024; exec \"$@\"");
+            |words: &str| minidock(state.path(), words).within("ulimit -Sn 256; exec \"$@\"");
         let run = usual("run --rm").words(options).arg(name).words("/probe cat /proc/self/limits");
         let seen = run.run().success().text();
-        assert_eq!(nofile(&seen), ["1024".to_owned(), most.clone()], "{name}");
+        assert_eq!(nofile(&seen), ["256".to_owned(), most.clone()], "{name}");
         // Of one that somebody else keeps, too, and where more is asked for.
         let create = usual("create --name x --ulimit nofile=1500:1600").words(options).arg(name);
         create.words("/probe cat /proc/self/limits").run().success();
@@ -296,8 +296,11 @@ fn users_are_those_of_the_uppermost_passwd() {
     for (image, id) in [("old", 7), ("new", 8), ("link", 9)] {
         let run = minidock(state.path(), "run --rm -u alice").arg(image).words("/probe sleep 600");
         let run = run.spawn();
-        let uid = host::status(run.container_pid(), "Uid").unwrap();
-        assert_eq!(uid.split_whitespace().next(), Some(&*id.to_string()));
+        // It is found a moment before it has become the user.
+        wait_for(&format!("user {id}"), || {
+            let uid = host::status(run.container_pid(), "Uid")?;
+            (uid.split_whitespace().next() == Some(&*id.to_string())).then_some(())
+        });
     }
     let gone = minidock(state.path(), "run --rm -u alice gone /probe true").run();
     gone.code(125).stderr_contains("alice");
