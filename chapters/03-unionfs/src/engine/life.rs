@@ -18,7 +18,7 @@ pub enum Life {
     /// End containers: ask PID 1 first, and after a while kill all
     Stop(Deferred<stop::StopOptions>),
     /// Stop containers, and start them
-    Restart(Deferred<start::RestartOptions>),
+    Restart(Deferred<stop::StopOptions>),
     /// Kill containers, or send them a signal
     Kill(Deferred<stop::KillOptions>),
     /// Wait for the end of containers, and print their exit codes

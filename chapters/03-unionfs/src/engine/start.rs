@@ -5,7 +5,7 @@ use crate::engine::attach;
 use crate::engine::background;
 use crate::engine::live::Place;
 use crate::engine::run::Mechanisms;
-use crate::engine::stop;
+use crate::engine::stop::{self, StopOptions};
 use crate::engine::store::Store;
 use crate::engine::{records, words};
 use crate::shim;
@@ -36,20 +36,6 @@ pub struct Options {
     containers: Vec<String>,
 }
 
-/// Options of `restart`.
-#[derive(clap::Args, Debug)]
-pub struct RestartOptions {
-    /// Signal to PID 1, by name or number
-    #[arg(short, long)]
-    signal: Option<String>,
-    /// Seconds to wait before everything is killed
-    #[arg(short, long, visible_alias = "time", allow_negative_numbers = true)]
-    timeout: Option<i64>,
-    /// Name or id, or the beginning of an id
-    #[arg(value_name = "CONTAINER", required = true)]
-    containers: Vec<String>,
-}
-
 /// Starts containers; returns the exit code.
 pub fn start(options: &Options, global: &Global, mechanisms: Mechanisms) -> Result<u8> {
     let store = Store::outside(global)?;
@@ -68,35 +54,32 @@ pub fn start(options: &Options, global: &Global, mechanisms: Mechanisms) -> Resu
         let input = options.interactive && record.settings.open_stdin;
         return attach::relay(ours, record.settings.tty, input, true, &keys);
     }
-    let mut worst = 0;
-    for text in &options.containers {
-        let started = records::find(&store.root, text)
-            .and_then(|record| start_one(&record, global, mechanisms, None));
-        match started {
-            Ok(Ok(_)) => console::print(format!("{text}\n"))?,
-            Ok(Err(code)) => worst = code,
-            Err(error) => worst = console::report(&error, 1),
-        }
-    }
-    Ok(worst)
+    each(&options.containers, |text| {
+        start_one(&records::find(&store.root, text)?, global, mechanisms, None)
+    })
 }
 
 /// Stops what runs, and starts it.
-pub fn restart(options: &RestartOptions, global: &Global, mechanisms: Mechanisms) -> Result<u8> {
+pub fn restart(options: &StopOptions, global: &Global, mechanisms: Mechanisms) -> Result<u8> {
     let store = Store::outside(global)?;
-    let mut worst = 0;
-    for text in &options.containers {
-        let started = records::find(&store.root, text).and_then(|record| {
-            stop::stop_one(&store.root, &record, options.signal.as_deref(), options.timeout)?;
-            start_one(&record, global, mechanisms, None)
-        });
-        match started {
+    each(&options.containers, |text| {
+        let record = records::find(&store.root, text)?;
+        stop::stop_one(&store.root, &record, options)?;
+        start_one(&record, global, mechanisms, None)
+    })
+}
+
+/// Starts each of these, and prints those that run; returns the exit code of the last that does not.
+fn each(texts: &[String], start: impl Fn(&str) -> Result<Result<bool, u8>>) -> Result<u8> {
+    let mut code = 0;
+    for text in texts {
+        match start(text) {
             Ok(Ok(_)) => console::print(format!("{text}\n"))?,
-            Ok(Err(code)) => worst = code,
-            Err(error) => worst = console::report(&error, 1),
+            Ok(Err(failed)) => code = failed,
+            Err(error) => code = console::report(&error, 1),
         }
     }
-    Ok(worst)
+    Ok(code)
 }
 
 /// Starts a container. True if it was not running before; a code if it failed and has said why.
@@ -124,7 +107,7 @@ fn start_one(
                 return shim::keep(held, record, &store, mechanisms, teller);
             }
             let live = Place::of(&store.root, &record.id).read()?;
-            if live.is_some_and(|live| live.pid > 0) {
+            if live.is_some_and(|live| live.pid > 0) && teller.attached.is_none() {
                 // Somebody else was faster, and it runs.
                 teller.say(0, "");
                 return Ok(());

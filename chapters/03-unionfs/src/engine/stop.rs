@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// What `stop` waits before it kills.
 const GRACE: i64 = 10;
 
-/// Options of `stop`.
+/// Options of `stop` and `restart`.
 #[derive(clap::Args, Debug)]
 pub struct StopOptions {
     /// Signal to PID 1, by name or number [default: the container's, or SIGTERM]
@@ -33,7 +33,7 @@ pub struct StopOptions {
     timeout: Option<i64>,
     /// Name or id, or the beginning of an id
     #[arg(value_name = "CONTAINER", required = true)]
-    containers: Vec<String>,
+    pub(crate) containers: Vec<String>,
 }
 
 /// Options of `kill`.
@@ -71,7 +71,7 @@ pub fn stop(options: &StopOptions, global: &Global) -> Result<u8> {
     let root = Store::outside(global)?.root;
     console::each(&options.containers, |text| {
         match records::find_or_none(&root, text)? {
-            Some(record) => stop_one(&root, &record, options.signal.as_deref(), options.timeout)?,
+            Some(record) => stop_one(&root, &record, options)?,
             // An earlier chapter's.
             None => {
                 let signal = stop::number(options.signal.as_deref().unwrap_or("SIGTERM"))?;
@@ -83,16 +83,11 @@ pub fn stop(options: &StopOptions, global: &Global) -> Result<u8> {
 }
 
 /// Ends one, unless it has ended. Nobody starts it again after that.
-pub fn stop_one(
-    root: &Path,
-    record: &Record,
-    signal: Option<&str>,
-    timeout: Option<i64>,
-) -> Result<()> {
+pub fn stop_one(root: &Path, record: &Record, options: &StopOptions) -> Result<()> {
     let settings = &record.settings;
-    let signal = signal.or(settings.stop_signal.as_deref()).unwrap_or("SIGTERM");
-    let (signal, seconds) =
-        (stop::number(signal)?, timeout.or(settings.stop_timeout).unwrap_or(GRACE));
+    let signal = options.signal.as_deref().or(settings.stop_signal.as_deref());
+    let signal = stop::number(signal.unwrap_or("SIGTERM"))?;
+    let seconds = options.timeout.or(settings.stop_timeout).unwrap_or(GRACE);
     let (status, ..) = live::look(root, record)?;
     if matches!(status, Status::Created | Status::Exited) {
         return Ok(());
