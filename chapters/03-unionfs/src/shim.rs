@@ -114,8 +114,8 @@ impl Run<'_> {
         let adopt = |child: &_| mechanisms.iter().try_for_each(|m| m.adopt(&config, child));
         let ended = launch::launch(plan, &config.process, &adopt).and_then(|child| {
             self.place.write(&Live { pid: child.pid.as_raw(), ..self.live.clone() })?;
-            teller.say(0, "");
             std::env::set_current_dir("/")?;
+            teller.say(0, "");
             let ends = match pty.find() {
                 Some(pty) => Ends::of_terminal(pty, config.process.interactive)?,
                 None => ends,

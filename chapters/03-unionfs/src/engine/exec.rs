@@ -31,9 +31,10 @@ pub fn exec(options: Options, global: &Global, mechanisms: &[Box<dyn Mechanism>]
     }
     background::start(None, OURS, |teller| {
         let started = || {
+            // Where the command line was may be unmounted soon.
+            std::env::set_current_dir("/")?;
             teller.say(0, "");
-            // Where the command line was may be unmounted now.
-            Ok(std::env::set_current_dir("/")?)
+            Ok(())
         };
         join::run_and_tell(joined, mechanisms, find, started).map(drop)
     })
