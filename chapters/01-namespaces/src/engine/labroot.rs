@@ -86,7 +86,7 @@ fn ensure_from(
     });
     if let Err(error) = built {
         // What went wrong first is worth reporting; what remains, the next attempt removes.
-        let _ = remove(&partial);
+        let _removed = remove(&partial);
         return Err(if is_full(&error) {
             error.context(format!(
                 "no space left for the lab in {}: free some there, or choose another directory with --root",
@@ -148,7 +148,7 @@ pub fn remove_all(data: &Path) -> Result<Removed> {
         fs::remove_file(store.join(".lock"))
             .with_context(|| format!("remove {}/.lock", store.display()))?;
         // Somebody who waited for the lock may be at work here again already, and then it stays.
-        let _ = fs::remove_dir(&store);
+        let _emptied = fs::remove_dir(&store);
     }
     Ok(outcome)
 }

@@ -86,7 +86,7 @@ fn a_killed_command_line_never_leaves_its_command_running() {
             let left: Vec<_> = alive().map(|pid| (pid, host::cmdline(pid))).collect();
             for (pid, _) in &left {
                 // It may have ended at last; the test fails all the same.
-                let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+                let _killed = kill(Pid::from_raw(*pid), Signal::SIGKILL);
             }
             panic!("{options} {command}: {left:?}");
         }
@@ -116,7 +116,7 @@ fn a_command_line_that_is_killed_before_its_child_is_bound_to_it() {
         let gone = wait_at_most(Duration::from_secs(5), none).is_some();
         for pid in left() {
             // It has ended already, or the test fails.
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            let _killed = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
         assert!(gone, "{options} run: the command outlives its command line");
     }

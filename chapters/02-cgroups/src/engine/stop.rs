@@ -121,11 +121,6 @@ pub fn signal_if_running(name: &str, signal: i32) -> Result<bool> {
     sent.map_err(|error| find::not_ours(name, error)).map(|()| true)
 }
 
-/// Kills every process of a container, if it runs.
-pub fn kill_if_running(text: &str) -> Result<()> {
-    find::optional(text)?.map_or(Ok(()), |container| kill_all(&container))
-}
-
 fn kill_all(container: &Container) -> Result<()> {
     let inode = inode(container);
     let why = "all of it as one: whoever forks, leaves its session or is frozen dies, too";

@@ -72,7 +72,9 @@ fn kill(root: &Path, text: &str) -> Result<()> {
     }
     // Not to be started again.
     Place::of(root, &record.id).stop()?;
-    stop::kill_if_running(&record.id)?;
+    if stop::signal_if_running(&record.id, Signal::SIGKILL as i32)? {
+        return Ok(());
+    }
     // Where it could have no group, its processes are known by its mark alone.
     for pid in spaces::processes()? {
         if spaces::container_of(pid).as_ref() == Some(&record.id)

@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use testkit::{fresh_root, host, random_token, wait_for};
 
-use crate::minidock;
+use crate::{minidock, mountinfo};
 
 /// The containers that have their files here. `ps` lists those that run beside them, too.
 fn ids(state: &Path) -> Vec<String> {
@@ -22,10 +22,6 @@ fn statuses(state: &Path) -> String {
     let known = |line: &&str| own.iter().any(|id| line.starts_with(id));
     let lines = all.lines().filter(known).filter_map(|line| line.split_once(' '));
     lines.map(|(_, status)| format!("{status}\n")).collect()
-}
-
-fn mounts() -> String {
-    fs::read_to_string("/proc/self/mountinfo").unwrap()
 }
 
 #[test]
@@ -102,7 +98,7 @@ fn it_is_killed_at_any_moment_and_no_mount_is_left_and_the_record_is_true() {
         run.wait().killed_by(9);
         let alive = || host::with_token(&token).into_iter().any(host::is_alive);
         wait_for("its end", || (!alive()).then_some(()));
-        assert!(!mounts().contains(&state.display().to_string()));
+        assert!(!mountinfo().contains(&state.display().to_string()));
         // Nobody says that it runs, or how it ended, for nobody saw it.
         let status = statuses(state);
         let own = status.lines().find(|line| line.starts_with(&format!("{name}=")));

@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use testkit::{Output, fresh_root, host, random_token, wait_for};
 
-use crate::{minidock, random};
+use crate::{minidock, mountinfo, random};
 
 /// A field of `inspect`, as a template shows it.
 fn inspect(state: &Path, name: &str, field: &str) -> String {
@@ -43,10 +43,6 @@ fn run_in_background(state: &Path, words: &str, script: &str) -> String {
     let id = minidock(state, "run -d").words(words).arg("lab").sh(script).run().success().trimmed();
     assert!(id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id:?}");
     id
-}
-
-fn mountinfo() -> String {
-    fs::read_to_string("/proc/self/mountinfo").unwrap()
 }
 
 #[test]

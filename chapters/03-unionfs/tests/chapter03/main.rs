@@ -27,6 +27,11 @@ fn minidock(root: &Path, words: &str) -> Program {
     testkit::chapter(3).state(root).words(words)
 }
 
+/// The host's mount table.
+fn mountinfo() -> String {
+    std::fs::read_to_string("/proc/self/mountinfo").expect("/proc is mounted")
+}
+
 /// A number from `least` to `least + span`, that no answer can have been written for.
 fn random(least: u64, span: u64) -> u64 {
     least + u64::from_str_radix(&random_token(), 16).expect("it is hexadecimal") % (span + 1)

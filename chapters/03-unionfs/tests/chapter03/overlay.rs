@@ -10,8 +10,8 @@ use testkit::{
     RootDir, fresh_root, host, is_root, random_token, root_or_skip, scratch, shared_root, wait_for,
 };
 
-use crate::minidock;
 use crate::oci::{Layer, put};
+use crate::{minidock, mountinfo};
 
 /// A root with a shell in it: the lab's own files, copied to where an attack may do harm.
 fn shell_root(state: &Path) -> (tempfile::TempDir, PathBuf) {
@@ -179,20 +179,19 @@ fn a_path_need_not_be_text() {
 #[test]
 fn nothing_of_a_container_is_in_the_hosts_mount_table() {
     let state = fresh_root();
-    let own = || fs::read_to_string("/proc/self/mountinfo").unwrap();
     let text = state.path().display().to_string();
     for driver in ["overlay", "copy"] {
         let run = minidock(state.path(), "run --rm --storage-driver").arg(driver);
         let run = run.words("lab sleep 600").spawn();
         let pid = run.container_pid();
         let parent = fs::read_to_string(format!("/proc/{}/mountinfo", run.pid())).unwrap();
-        for table in [own(), parent] {
+        for table in [mountinfo(), parent] {
             assert!(!table.contains(&text) || !is_root(), "{table}");
             assert!(!table.contains(&format!("upperdir={text}")), "{table}");
         }
         assert_eq!(root_mount(pid).kind == "overlay", driver == "overlay");
     }
-    assert!(!own().contains(&text));
+    assert!(!mountinfo().contains(&text));
 }
 
 #[test]
