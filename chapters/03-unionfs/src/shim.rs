@@ -48,7 +48,8 @@ pub fn keep(
     let place = Place::of(&store.root, &record.id);
     place.make()?;
     let log = Log::open(&held.directory, record.settings.log)?;
-    let once = record.settings.stdin_once;
+    // Who detaches from a terminal comes back, as in Docker.
+    let once = record.settings.stdin_once && !record.settings.tty;
     let mut output = Output::new(log, place.listen()?, teller.attached.take(), once)?;
     let mut signals = Signals::collect(&[])?;
     let mut restarts = Restarts::default();
@@ -114,7 +115,7 @@ impl Run<'_> {
         let adopt = |child: &_| mechanisms.iter().try_for_each(|m| m.adopt(&config, child));
         let ended = launch::launch(plan, &config.process, &adopt).and_then(|child| {
             self.place.write(&Live { pid: child.pid.as_raw(), ..self.live.clone() })?;
-            std::env::set_current_dir("/")?;
+            kernel::path::change_directory(c"/")?;
             teller.say(0, "");
             let ends = match pty.find() {
                 Some(pty) => Ends::of_terminal(pty, config.process.interactive)?,

@@ -132,6 +132,12 @@ impl Running {
         self.child.try_wait().expect("the child is ours").is_none()
     }
 
+    /// Kills the program as `kill -9` does, and nothing that it has started.
+    pub fn kill_alone(mut self) {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("the child is ours");
+    }
+
     /// Waits for the end of the program and of everything that it wrote.
     #[track_caller]
     pub fn wait(mut self) -> Output {
@@ -182,9 +188,15 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both fail only when the child has ended and was waited for, which is what they are for.
+        // What outlives its command line, as a container of a later chapter does, is not to outlive the test.
+        let mut below = host::descendants(self.pid());
+        below.retain(|pid| host::container_id(*pid).is_some());
+        // These fail only when the process has ended, and was waited for, which is what they are for.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        for pid in below {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
     }
 }
 

@@ -213,6 +213,11 @@ impl Options {
         self.rm
     }
 
+    /// What is asked of the command in it.
+    pub fn command(&self) -> &CommandOptions {
+        &self.command
+    }
+
     /// Enters the lab box, unless we are root or only the steps are asked for.
     pub fn enter_box(&self, global: &Global) -> Result<()> {
         if self.plan {

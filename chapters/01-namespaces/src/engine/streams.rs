@@ -18,9 +18,8 @@ pub fn open(process: &Process) -> Result<(Streams, Relay)> {
     let mut streams: Streams = [None, None, None];
     let mut relay = Relay::default();
     if process.terminal {
-        if process.interactive && !input.is_terminal() {
-            let failure = Failure::new("the input device is not a TTY");
-            return Err(failure.remedy("leave out -t: a pipe needs only -i").into());
+        if process.interactive {
+            refuse_no_terminal(&input)?;
         }
         return Ok((streams, relay));
     }
@@ -79,6 +78,15 @@ pub fn take(pty: Option<&Pty>, streams: Streams, interactive: bool) -> Result<()
         }
     }
     Ok(())
+}
+
+/// What is typed into a container's terminal is typed into one.
+pub fn refuse_no_terminal(input: &impl IsTerminal) -> Result<()> {
+    if input.is_terminal() {
+        return Ok(());
+    }
+    let failure = Failure::new("the input device is not a TTY");
+    Err(failure.remedy("leave out -t: a pipe needs only -i").into())
 }
 
 /// A directory as a standard stream can be read or written by nobody, but a container can climb

@@ -73,12 +73,12 @@ fn a_killed_command_line_never_leaves_its_command_running() {
         let token = random_token();
         for _ in 0..30 {
             let container =
-                minidock("run").words(options).words("lab").sh(&format!("{command}; :"));
+                minidock("run --rm").words(options).words("lab").sh(&format!("{command}; :"));
             let container = container.arg(&token).open_stdin().spawn();
             // From before the first call to well after the exec; starting takes longest without root.
             let random = u64::from_str_radix(&random_token(), 16).unwrap();
             std::thread::sleep(Duration::from_micros(random % 25_000));
-            drop(container);
+            container.kill_alone();
         }
         let alive = || host::with_token(&token).into_iter().filter(|&pid| host::is_alive(pid));
         let gone = || alive().next().is_none().then_some(());
@@ -101,7 +101,7 @@ fn a_command_line_that_is_killed_before_its_child_is_bound_to_it() {
     for options in ["", "--rootless"] {
         let token = random_token();
         let delay = "strace -f -o /dev/null -e trace=prctl -e inject=prctl:delay_enter=300000";
-        let run = minidock(options).words("run lab").sh("sleep 600; :").arg(&token);
+        let run = minidock(options).words("run --rm lab").sh("sleep 600; :").arg(&token);
         let strace = run.under(delay).spawn();
         let [command_line, _child] =
             wait_for("the child", || host::descendants(strace.pid()).first_chunk::<2>().copied());

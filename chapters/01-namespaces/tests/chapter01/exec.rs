@@ -107,17 +107,17 @@ fn it_can_have_a_terminal_of_the_container() {
 
 #[test]
 fn it_ends_with_the_container_or_with_its_own_parent() {
-    let container = sleeper("");
+    let container = sleeper("--rm");
     let second = exec("", container.container_pid()).words("sleep 600").spawn();
     let joined = second.container_pid();
-    drop(container);
+    container.kill_alone();
     second.wait().code(137);
     assert!(!host::is_alive(joined));
 
     let container = sleeper("");
     let second = exec("", container.container_pid()).words("sleep 600").spawn();
     let joined = second.container_pid();
-    drop(second);
+    second.kill_alone();
     testkit::wait_for("the end of the command", || (!host::is_alive(joined)).then_some(()));
 }
 

@@ -124,7 +124,7 @@ fn a_caller_without_standard_streams_is_served() {
     // What is not there is not replaced by something of ours, such as one end of a pipe.
     for options in ["", "-i"] {
         let script = "for n in 0 1; do link=$(readlink /proc/$$/fd/$n); echo $link >&2; done";
-        let shown = without(&[0, 1], minidock("run").words(options).words("lab").sh(script));
+        let shown = without(&[0, 1], minidock("run --rm").words(options).words("lab").sh(script));
         shown.success().stderr("/dev/null\n/dev/null\n");
     }
 }

@@ -76,9 +76,9 @@ fn a_command_joins_a_container_in_a_box() {
 
 #[test]
 fn killing_the_command_line_ends_the_box() {
-    let container = rootless("run lab sleep 600").spawn();
+    let container = rootless("run --rm lab sleep 600").spawn();
     let pid = container.container_pid();
-    drop(container);
+    container.kill_alone();
     testkit::wait_for("the end of the container", || (!host::is_alive(pid)).then_some(()));
 }
 

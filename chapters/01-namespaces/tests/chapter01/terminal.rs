@@ -134,7 +134,7 @@ fn is_restored(command: &str, ended: i32, end: impl FnOnce(&mut Terminal, Pid)) 
 #[test]
 fn it_is_restored_when_the_command_line_is_killed() {
     for options in ["-it", "-it --init"] {
-        let command = format!("run {options} lab /probe signals --stay");
+        let command = format!("run --rm {options} lab /probe signals --stay");
         is_restored(&command, 137, |_, pid| kill(pid, Signal::SIGKILL).unwrap());
     }
 }
@@ -159,7 +159,7 @@ fn it_is_restored_when_the_command_cannot_be_started() {
 fn a_terminal_that_is_closed_takes_the_container_along() {
     for (options, words) in [("-it", "sleep 600; sleep 601"), ("", "sleep 600; sleep 601")] {
         let token = testkit::random_token();
-        let session = minidock("run").words(options).words("lab sh -c").arg(words).arg(&token);
+        let session = minidock("run --rm").words(options).words("lab sh -c").arg(words).arg(&token);
         let mut terminal = session.on_terminal(24, 80);
         let asleep = || {
             let ours = host::descendants(terminal.pid()).into_iter();

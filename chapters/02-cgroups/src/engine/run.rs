@@ -27,7 +27,12 @@ pub struct Options {
 }
 
 impl Options {
-    /// Chapter 01's options, and the mechanisms that keep the limits.
+    /// Chapter 01's options.
+    pub fn container(&self) -> &namespaces::engine::run::Options {
+        &self.container
+    }
+
+    /// Them, and the mechanisms that keep the limits.
     pub fn resolve(
         self,
     ) -> Result<(namespaces::engine::run::Options, ControlGroups, ProcessLimits)> {

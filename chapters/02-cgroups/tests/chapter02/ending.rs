@@ -48,7 +48,7 @@ fn it_is_killed_at_any_moment_and_nothing_is_left() {
         let run = run.sh("sleep 600; :").arg(&token).spawn();
         // From before the first call to well after the exec.
         std::thread::sleep(std::time::Duration::from_micros(crate::random(0, 25_000)));
-        drop(run);
+        run.kill_alone();
         names.push(name);
     }
     all_die(&token);

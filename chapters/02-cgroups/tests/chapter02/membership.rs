@@ -39,7 +39,7 @@ fn without_a_name_the_group_has_the_containers_id() {
     if !may_limit() {
         return;
     }
-    let running = minidock("run lab").sh("echo ready; exec sleep 600").spawn();
+    let running = minidock("run --rm lab").sh("echo ready; exec sleep 600").spawn();
     running.wait_for_line("ready");
     let pid = running.container_pid();
     let id = testkit::host::container_id(pid).unwrap();

@@ -11,6 +11,7 @@ use console::options::Global;
 use console::terminal::{Keeper, duplicate};
 use kernel::signal::{Signal, Signals};
 use kernel::{Errno, Pid, process, terminal};
+use namespaces::engine::streams;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -22,21 +23,63 @@ pub struct Options {
     /// Do not pass our standard input on
     #[arg(long)]
     no_stdin: bool,
-    /// Pass signals on to PID 1
-    #[arg(long, default_value_t = true, num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set)]
-    sig_proxy: bool,
-    /// Keys that detach, as ctrl-p,ctrl-q
-    #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q")]
-    detach_keys: String,
+    #[command(flatten)]
+    attaches: AttachOptions,
     /// Name or id, or the beginning of an id
     #[arg(value_name = "CONTAINER")]
     container: String,
 }
 
+/// How a command line is attached, whoever asks for it.
+#[derive(clap::Args, Debug)]
+#[group(skip)]
+pub struct AttachOptions {
+    /// Pass signals on to PID 1
+    #[arg(long, default_value_t = true, num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", hide_default_value = true,
+          hide_possible_values = true, action = clap::ArgAction::Set)]
+    sig_proxy: bool,
+    /// Keys that detach
+    #[arg(long, value_name = "KEYS", default_value = DETACH_KEYS)]
+    detach_keys: String,
+}
+
+/// How often a person has to ask before a container that does not listen is left to itself, as in Docker.
+const PATIENCE: u32 = 3;
+
+/// Docker's.
+pub const DETACH_KEYS: &str = "ctrl-p,ctrl-q";
+
+/// What passes between a command line and a container.
+pub struct Attached {
+    tty: bool,
+    input: bool,
+    pass_signals: bool,
+    keys: Vec<u8>,
+}
+
+impl AttachOptions {
+    /// For a container that has a terminal or not, and reads input or not.
+    pub fn resolve(&self, tty: bool, input: bool) -> Result<Attached> {
+        Attached::new(tty, input, self.sig_proxy, &self.detach_keys)
+    }
+}
+
+impl Attached {
+    /// Before the container is started.
+    ///
+    /// # Errors
+    /// If the keys are none, or a terminal's input is no terminal.
+    pub fn new(tty: bool, input: bool, pass_signals: bool, keys: &str) -> Result<Attached> {
+        if tty && input {
+            streams::refuse_no_terminal(&std::io::stdin())?;
+        }
+        Ok(Attached { tty, input, pass_signals, keys: self::keys(keys)? })
+    }
+}
+
 /// Attaches, until the container has ended or the keys say so; returns the exit code.
 pub fn attach(options: &Options, global: &Global) -> Result<u8> {
-    let keys = keys(&options.detach_keys)?;
     let root = Store::outside(global)?.root;
     let record = records::find(&root, &options.container)?;
     match live::look(&root, &record)?.0 {
@@ -55,11 +98,11 @@ pub fn attach(options: &Options, global: &Global) -> Result<u8> {
     let place = Place::of(&root, &record.id);
     let stream = place.connect().map_err(|error| words::in_the_foreground(&record.name, error))?;
     let input = !options.no_stdin && record.settings.open_stdin;
-    relay(stream, record.settings.tty, input, options.sig_proxy, &keys)
+    relay(stream, &options.attaches.resolve(record.settings.tty, input)?)
 }
 
 /// The bytes of keys such as `ctrl-p,ctrl-q` or `a`.
-pub fn keys(text: &str) -> Result<Vec<u8>> {
+fn keys(text: &str) -> Result<Vec<u8>> {
     let wrong = || Failure::new(format!("invalid detach keys ({text})"));
     let key = |key: &str| match (key.strip_prefix("ctrl-").map(str::as_bytes), key.as_bytes()) {
         (Some([key @ (b'a'..=b'z' | b'@'..=b'_')]), _) => Ok(key & 0x1f),
@@ -70,13 +113,8 @@ pub fn keys(text: &str) -> Result<Vec<u8>> {
 }
 
 /// Relays between our streams and a container's shim; returns the exit code.
-pub fn relay(
-    stream: UnixStream,
-    tty: bool,
-    input: bool,
-    pass_signals: bool,
-    keys: &[u8],
-) -> Result<u8> {
+pub fn relay(stream: UnixStream, attached: &Attached) -> Result<u8> {
+    let Attached { tty, input, pass_signals, ref keys } = *attached;
     let mut wire = Wire::on(stream)?;
     let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
     // Who puts our terminal back, should we be killed: it waits for our end.
@@ -89,7 +127,7 @@ pub fn relay(
     let mut signals = Signals::collect(&[])?;
     send_size(&mut wire, tty);
     let mut reading = input;
-    let mut typed = 0;
+    let (mut typed, mut asked) = (0, 0);
     let mut piece = [0; 16 << 10];
     loop {
         let mut events = PollFlags::POLLIN;
@@ -111,10 +149,18 @@ pub fn relay(
         while let Some(received) = signals.receive()? {
             match received.signal {
                 Signal::SIGWINCH => send_size(&mut wire, tty),
-                signal if pass_signals => wire.send(Kind::Signal, &[signal as u8]),
+                signal if pass_signals => {
+                    wire.send(Kind::Signal, &[signal as u8]);
+                    asked += u32::from(matches!(signal, Signal::SIGINT | Signal::SIGTERM));
+                }
                 // As without a container: it ends us.
                 signal => return Ok(128 + signal as u8),
             }
+        }
+        if asked >= PATIENCE {
+            drop(keeper);
+            console::tell(&format!("got {PATIENCE} SIGTERM/SIGINTs, forcefully exiting"));
+            return Ok(1);
         }
         if has_input {
             match nix::unistd::read(&stdin, &mut piece) {
@@ -139,7 +185,14 @@ pub fn relay(
             match kind {
                 Kind::Output => write(&mut stdout.lock(), &bytes)?,
                 Kind::Error => write(&mut std::io::stderr().lock(), &bytes)?,
-                Kind::End => return Ok(bytes.first().copied().unwrap_or(0)),
+                Kind::End => {
+                    drop(keeper);
+                    let (code, words) = bytes.split_first().unwrap_or((&OURS, &[]));
+                    if !words.is_empty() {
+                        console::tell(&String::from_utf8_lossy(words));
+                    }
+                    return Ok(*code);
+                }
                 Kind::Input | Kind::Size | Kind::Signal => {}
             }
         }

@@ -2,8 +2,11 @@
 
 use anyhow::{Context, Result};
 use console::failure::Failure;
+use kernel::Errno;
 use kernel::descriptor::{become_standard, close_all_except, pipe};
-use kernel::process::{self, Cloned};
+use kernel::process::{self, Child, Cloned};
+use kernel::signal::{Signal, Signals};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -24,14 +27,21 @@ pub fn start(
     act: impl FnOnce(&mut Teller) -> Result<()>,
 ) -> Result<u8> {
     let (asks, tells) = pipe().context("pipe")?;
+    // What is sent to the command line from here on is meant for what it starts.
+    let mut signals = Signals::collect(&[])?;
     match process::clone(&[])? {
-        Cloned::Parent(_shim) => {
+        Cloned::Parent(shim) => {
             drop((tells, attached));
+            let sent = pass_on_until_ready(&mut signals, &asks, &shim)?;
             // Its last word ends with a NUL byte: the pipe ends with the shim alone.
             let mut words = Vec::new();
             BufReader::new(File::from(asks)).read_until(0, &mut words).context("the shim")?;
             match words.split_first() {
-                Some((0, _)) => Ok(0),
+                Some((0, _)) => {
+                    // Blocked as they are, they wait for whoever attaches.
+                    sent.into_iter().try_for_each(nix::sys::signal::raise)?;
+                    Ok(0)
+                }
                 Some((code, text)) => {
                     // If standard error is closed there is nowhere to say it.
                     let _said =
@@ -51,6 +61,31 @@ pub fn start(
                 teller.say(code, &text);
             }
             process::exit(0);
+        }
+    }
+}
+
+/// Passes signals on until the shim says something: what takes long in there looks whether one has come.
+fn pass_on_until_ready(signals: &mut Signals, asks: &OwnedFd, shim: &Child) -> Result<Vec<Signal>> {
+    let mut sent = Vec::new();
+    loop {
+        let mut fds = [
+            PollFd::new(asks.as_fd(), PollFlags::POLLIN),
+            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut fds, PollTimeout::NONE) {
+            Err(Errno::EINTR) => continue,
+            polled => polled?,
+        };
+        let speaks = fds[0].any().unwrap_or(true);
+        while let Some(received) = signals.receive()? {
+            if received.signal != Signal::SIGWINCH {
+                process::send_signal(&shim.pidfd, received.signal)?;
+                sent.push(received.signal);
+            }
+        }
+        if speaks {
+            return Ok(sent);
         }
     }
 }

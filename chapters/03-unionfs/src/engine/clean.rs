@@ -4,7 +4,7 @@
 use crate::container;
 use crate::engine::store::Store;
 use crate::engine::words::short;
-use crate::engine::{files, garbage, remove, scratch};
+use crate::engine::{files, garbage, live, remove, scratch};
 use anyhow::Result;
 use console::options::Global;
 use kernel::Pid;
@@ -47,6 +47,8 @@ fn containers(root: &Path) -> Result<String> {
         // It stays if something is in it.
         let _emptied = std::fs::remove_dir(&directory);
     }
+    // Another store's live state may be in there.
+    let _emptied = std::fs::remove_dir(live::run_directory(root));
     Ok(lines)
 }
 

@@ -32,7 +32,7 @@ pub fn exec(options: Options, global: &Global, mechanisms: &[Box<dyn Mechanism>]
     background::start(None, OURS, |teller| {
         let started = || {
             // Where the command line was may be unmounted soon.
-            std::env::set_current_dir("/")?;
+            kernel::path::change_directory(c"/")?;
             teller.say(0, "");
             Ok(())
         };

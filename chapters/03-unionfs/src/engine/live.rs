@@ -214,7 +214,7 @@ pub fn first_process(record: &Record, live: &Live) -> Option<Pid> {
 }
 
 /// Where live state is: root's in the system's place, another account's in its own.
-fn run_directory(root: &Path) -> PathBuf {
+pub fn run_directory(root: &Path) -> PathBuf {
     if let Some(asked) = std::env::var_os("MINIDOCK_RUN").filter(|asked| !asked.is_empty()) {
         return asked.into();
     }

@@ -52,6 +52,6 @@ pub fn let_go(
     } else {
         drop(held);
     }
-    output.end(state.exit_code);
+    output.end(state);
     Ok(())
 }

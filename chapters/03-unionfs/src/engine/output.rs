@@ -1,6 +1,7 @@
 //! What a container writes while a shim keeps it: every byte goes into the log, and to whoever is
 //! attached. Memory stays bounded, as nothing is read that could not be passed on: then the container waits.
 
+use crate::container::State;
 use crate::engine::log::{Log, Stream};
 use crate::engine::moment;
 use crate::engine::wire::{Kind, Wire};
@@ -119,10 +120,12 @@ impl Output {
         Ok(())
     }
 
-    /// Tells those who are attached how it ended.
-    pub fn end(mut self, code: u8) {
+    /// Tells those who are attached how it ended, and if the kernel killed in it, so.
+    pub fn end(mut self, state: &State) {
         let deadline = Instant::now() + PATIENCE;
-        self.attached.iter_mut().for_each(|wire| wire.send(Kind::End, &[code]));
+        let words = if state.oom_killed { state.error.as_bytes() } else { &[] };
+        let message = [&[state.exit_code], words].concat();
+        self.attached.iter_mut().for_each(|wire| wire.send(Kind::End, &message));
         while self.is_behind() && Instant::now() < deadline {
             let fds = self.attached.iter().filter(|wire| wire.is_behind());
             let mut fds: Vec<PollFd> =

@@ -1,24 +1,25 @@
 //! `run`: chapter 02's, on an image, the lab or a directory, none of which it writes to; and `create`.
 
-use crate::container::{Driver, Held, Record, State};
+use crate::container::{Driver, Record, State};
 use crate::engine::any_path::AnyPath;
+use crate::engine::attach::AttachOptions;
 use crate::engine::base::{Base, Files};
 use crate::engine::life_options::LifeOptions;
 use crate::engine::settings::Settings;
 use crate::engine::store::{Hold, Store};
-use crate::engine::{background, descriptors, moment, pleasant_names};
+use crate::engine::{attach, background, descriptors, moment, pleasant_names};
 use crate::overlay::Overlay;
 use crate::shim;
 use anyhow::Result;
 use cgroups::cgroup::ControlGroups;
 use cgroups::engine::process_limits::ProcessLimits;
-use console::failure::{Failure, NOT_EXECUTABLE, NOT_FOUND, OURS};
+use console::failure::{Failure, OURS};
 use console::options::Global;
-use kernel::process::Exit;
 use namespaces::config::{Config, Root};
 use namespaces::engine::run::{new_id, show, to_its_end};
 use namespaces::plan::Mechanism;
 use std::ffi::{CStr, CString};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 /// Options of `run` and `create`.
@@ -31,6 +32,8 @@ pub struct Options {
     limited: cgroups::engine::run::Options,
     #[command(flatten)]
     life: LifeOptions,
+    #[command(flatten)]
+    attaches: AttachOptions,
     /// How its root is made of layers: overlay shares them, copy copies them
     #[arg(
         long,
@@ -53,25 +56,55 @@ pub type Mechanisms = fn(Overlay, ControlGroups, ProcessLimits) -> Vec<Box<dyn M
 pub fn run(options: Options, global: &Global, mechanisms: Mechanisms) -> Result<u8> {
     let id = new_id()?;
     options.life.refuse_used_cidfile()?;
+    let container = options.limited.container();
+    if container.plan_only() || container.removes() && !options.life.detach {
+        return in_the_foreground(options, global, id, mechanisms);
+    }
     if options.life.detach {
-        // Before the lab box: in there we are root, and would take root's directory.
-        global.data_directory()?;
-        let (attach, act_id) = (None, id.clone());
-        let life = options.life.clone();
-        let code = background::start(attach, OURS, |teller| {
-            let made = Made::of(options, global, act_id)?;
-            let record = made.record_for_later(false)?;
-            let held = record.create(&made.store.root)?;
-            let Made { store, found, .. } = made;
-            drop(found);
-            shim::keep(held, &record, &store, mechanisms, teller)
-        })?;
+        let code = with_a_shim(options, global, id.clone(), mechanisms, None)?;
         if code == 0 {
-            life.write_cidfile(&id)?;
             console::print(id + "\n")?;
         }
         return Ok(code);
     }
+    let command = container.command();
+    let attaches = options.attaches.resolve(command.tty, command.interactive)?;
+    let (ours, theirs) = UnixStream::pair()?;
+    match with_a_shim(options, global, id, mechanisms, Some(theirs))? {
+        0 => attach::relay(ours, &attaches),
+        code => Ok(code),
+    }
+}
+
+/// In the background; somebody may be attached to it. No exit code once it runs.
+fn with_a_shim(
+    options: Options,
+    global: &Global,
+    id: String,
+    mechanisms: Mechanisms,
+    attached: Option<UnixStream>,
+) -> Result<u8> {
+    // Before the lab box: in there we are root, and would take root's directory.
+    global.data_directory()?;
+    let life = options.life.clone();
+    background::start(attached, OURS, |teller| {
+        let made = Made::of(options, global, id)?;
+        let record = made.record_for_later(teller.attached.is_some())?;
+        let held = record.create(&made.store.root)?;
+        let Made { store, found, .. } = made;
+        drop(found);
+        life.write_cidfile(&record.id)?;
+        shim::keep(held, &record, &store, mechanisms, teller)
+    })
+}
+
+/// Of one that is removed at its end nothing is read later: its command line is all that it needs.
+fn in_the_foreground(
+    options: Options,
+    global: &Global,
+    id: String,
+    mechanisms: Mechanisms,
+) -> Result<u8> {
     let life = options.life.clone();
     let Made { config, record, groups, process, plan_only, store, found, lower, .. } =
         Made::of(options, global, id)?;
@@ -84,14 +117,9 @@ pub fn run(options: Options, global: &Global, mechanisms: Mechanisms) -> Result<
     let held = record.create(&store.root)?;
     drop(found);
     life.write_cidfile(&record.id)?;
-    let started_at = record.created.clone();
-    if !record.auto_remove {
-        // Should it be killed together with this process, it has been started all the same.
-        held.finish(&State { started_at: started_at.clone(), ..State::default() })?;
-    }
     let _lab = store.hold_lab(&record);
     let ended = to_its_end(&config, &mechanisms);
-    keep_or_remove(held, &record, &ended, started_at)?;
+    held.remove(Some(&record))?;
     Ok(ended?.code())
 }
 
@@ -195,7 +223,9 @@ impl Made {
             process.arguments.iter().chain(&process.environment).chain([&process.directory]);
         if let Some(word) = words.into_iter().find(|word| word.to_str().is_err()) {
             let failure = Failure::new(format!("{word:?} is not UTF-8, and a record is"));
-            return Err(failure.remedy("run it in the foreground, without -d").into());
+            return Err(failure
+                .remedy("run it with --rm and without -d: such a one is not started again")
+                .into());
         }
         let mut record = self.record.clone();
         if record.name == record.id {
@@ -204,22 +234,6 @@ impl Made {
         record.settings.stdin_once = attached && record.settings.open_stdin;
         Ok(record)
     }
-}
-
-/// What failed to start has changed nothing that somebody would look for, unless it is the command
-/// that was not found, or is none: as in Docker, such a container stays.
-fn keep_or_remove(
-    held: Held,
-    record: &Record,
-    ended: &Result<Exit>,
-    started_at: String,
-) -> Result<()> {
-    let exit_code = ended.as_ref().map_or_else(end_code, |exit| exit.code());
-    let never_ran = ended.is_err() && !matches!(exit_code, NOT_FOUND | NOT_EXECUTABLE);
-    if record.auto_remove || never_ran {
-        return held.remove(Some(record));
-    }
-    held.finish(&State { exit_code, started_at, finished_at: moment::now(), ..State::default() })
 }
 
 /// The exit code of a container that could not be started.

@@ -100,17 +100,17 @@ pub fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
 /// Makes a directory of the store, and those that lead to it.
 pub fn make_directory(path: &Path) -> Result<()> {
     let named = || format!("create {}", path.display());
-    let make = || DirBuilder::new().mode(MODE).create(path);
-    let made = match (make(), path.parent()) {
-        (Err(error), Some(parent)) if error.kind() == ErrorKind::NotFound => {
-            fs::create_dir_all(parent).with_context(named)?;
-            make()
+    loop {
+        match (DirBuilder::new().mode(MODE).create(path), path.parent()) {
+            // `clean` may remove the empty parent at any moment.
+            (Err(error), Some(parent)) if error.kind() == ErrorKind::NotFound => {
+                fs::create_dir_all(parent).with_context(named)?;
+            }
+            (Err(error), _) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => {
+                return Ok(());
+            }
+            (made, _) => return made.with_context(named),
         }
-        (made, _) => made,
-    };
-    match made {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        made => made.with_context(named),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `start` and `restart`: a container that there is runs, in the background; `-a` attaches to it.
 
 use crate::container::{Held, Record};
-use crate::engine::attach;
+use crate::engine::attach::{self, Attached};
 use crate::engine::background;
 use crate::engine::live::Place;
 use crate::engine::run::Mechanisms;
@@ -28,8 +28,8 @@ pub struct Options {
     /// And pass our standard input on
     #[arg(short, long)]
     interactive: bool,
-    /// Keys that detach, as ctrl-p,ctrl-q
-    #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q")]
+    /// Keys that detach
+    #[arg(long, value_name = "KEYS", default_value = attach::DETACH_KEYS)]
     detach_keys: String,
     /// Name or id, or the beginning of an id
     #[arg(value_name = "CONTAINER", required = true)]
@@ -46,13 +46,13 @@ pub fn start(options: &Options, global: &Global, mechanisms: Mechanisms) -> Resu
         };
         let record = records::find(&store.root, text)?;
         let (ours, theirs) = UnixStream::pair()?;
-        let keys = attach::keys(&options.detach_keys)?;
+        let (tty, input) = (record.settings.tty, options.interactive && record.settings.open_stdin);
+        let attached = Attached::new(tty, input, true, &options.detach_keys)?;
         let started = start_one(&record, global, mechanisms, Some(theirs))?;
         if started != Ok(true) {
             return Ok(started.err().unwrap_or(0));
         }
-        let input = options.interactive && record.settings.open_stdin;
-        return attach::relay(ours, record.settings.tty, input, true, &keys);
+        return attach::relay(ours, &attached);
     }
     each(&options.containers, |text| {
         start_one(&records::find(&store.root, text)?, global, mechanisms, None)

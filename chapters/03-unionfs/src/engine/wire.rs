@@ -22,7 +22,7 @@ pub enum Kind {
     Size,
     /// To the shim: the number of a signal for PID 1, in a byte.
     Signal,
-    /// From the shim: it has ended with this exit code, in a byte.
+    /// From the shim: it has ended with this exit code, in a byte; then words on that, if there are any.
     End,
 }
 

@@ -88,9 +88,8 @@ fn it_is_killed_at_any_moment_and_no_mount_is_left_and_the_record_is_true() {
     minidock(state, "run --rm lab true").run().success();
     for number in 0..24u64 {
         let (token, name) = (random_token(), format!("n{number}"));
-        let options = if number % 3 == 0 { "--rm" } else { "" };
-        let options = if number % 4 == 1 { "--storage-driver copy" } else { options };
-        let run = minidock(state, "run --name").arg(&name).words(options).arg("lab");
+        let options = if number % 4 == 1 { "--storage-driver copy" } else { "" };
+        let run = minidock(state, "run --rm --name").arg(&name).words(options).arg("lab");
         let run = run.sh("echo x > /new; sleep 600; :").arg(&token).spawn();
         // From before the first call to well after the exec.
         std::thread::sleep(std::time::Duration::from_micros(number * 1700));

@@ -31,7 +31,7 @@ fn an_ordinary_user_imports_runs_commits_and_compares() {
         if is_root() { program.as_user(STRANGER) } else { program }
     };
     run("import").arg(root.path()).arg("x").run().success();
-    let running = run("run --name first x /probe sleep 600").spawn();
+    let running = run("run --rm --name first x /probe sleep 600").spawn();
     let pid = running.container_pid();
     let mounts = testkit::host::mounts(pid);
     let mount = mounts.iter().find(|mount| mount.point == "/").unwrap();

@@ -11,6 +11,7 @@ mod detached;
 mod driver;
 mod ending;
 mod explain;
+mod foreground;
 mod images;
 mod lab_box;
 mod life;
