@@ -15,7 +15,7 @@
 use crate::container::{Driver, Record};
 use crate::engine::older_mount::mount_the_older_way;
 use crate::engine::path_names::PathNames;
-use crate::engine::{copy, refuse};
+use crate::engine::{copy, refuse, working_directory};
 use crate::whiteout::Spelling;
 use anyhow::{Context, Result};
 use kernel::Errno;
@@ -54,11 +54,12 @@ pub(crate) const OPTIONS: [(&str, &str); 3] = [
 ];
 
 impl Mechanism for Overlay {
-    fn prepare(&self, _config: &Config, plan: &mut Plan) -> Result<()> {
+    fn prepare(&self, config: &Config, plan: &mut Plan) -> Result<()> {
         let Some(record) = &self.record else { return Ok(()) };
         let (overlay, root) = (self.clone(), plan.root.clone());
         if record.driver == Driver::Copy {
             copy::plan(overlay.lower, self.own.join("fs"), self.spelling(), plan);
+            working_directory::plan(config, plan);
             return Ok(());
         }
         plan.step(
@@ -77,6 +78,7 @@ impl Mechanism for Overlay {
                 Ok(())
             },
         );
+        working_directory::plan(config, plan);
         Ok(())
     }
 }

@@ -29,7 +29,7 @@ fn the_story_and_strace_agree() {
         ("--explain run --init lab /probe true", 0),
         ("--explain run -t lab /probe true", 0),
         ("--explain run lab no-such-command", 127),
-        ("--explain run -w /nowhere lab true", 125),
+        ("--explain run -w /proc/nowhere lab true", 125),
         ("--explain --rootless run lab /probe true", 0),
     ] {
         let Some((story, trace)) = traced(words, code) else { return };

@@ -32,16 +32,12 @@ pub fn start(
     match process::clone(&[])? {
         Cloned::Parent(shim) => {
             drop((tells, attached));
-            let sent = pass_on_until_ready(&mut signals, &asks, &shim)?;
+            pass_on_until_ready(&mut signals, &asks, &shim)?;
             // Its last word ends with a NUL byte: the pipe ends with the shim alone.
             let mut words = Vec::new();
             BufReader::new(File::from(asks)).read_until(0, &mut words).context("the shim")?;
             match words.split_first() {
-                Some((0, _)) => {
-                    // Blocked as they are, they wait for whoever attaches.
-                    sent.into_iter().try_for_each(nix::sys::signal::raise)?;
-                    Ok(0)
-                }
+                Some((0, _)) => Ok(0),
                 Some((code, text)) => {
                     // If standard error is closed there is nowhere to say it.
                     let _said =
@@ -65,9 +61,9 @@ pub fn start(
     }
 }
 
-/// Passes signals on until the shim says something: what takes long in there looks whether one has come.
-fn pass_on_until_ready(signals: &mut Signals, asks: &OwnedFd, shim: &Child) -> Result<Vec<Signal>> {
-    let mut sent = Vec::new();
+/// Passes signals on until the shim says something: what takes long in there looks whether one has come,
+/// and otherwise they are the container's.
+fn pass_on_until_ready(signals: &mut Signals, asks: &OwnedFd, shim: &Child) -> Result<()> {
     loop {
         let mut fds = [
             PollFd::new(asks.as_fd(), PollFlags::POLLIN),
@@ -81,11 +77,10 @@ fn pass_on_until_ready(signals: &mut Signals, asks: &OwnedFd, shim: &Child) -> R
         while let Some(received) = signals.receive()? {
             if received.signal != Signal::SIGWINCH {
                 process::send_signal(&shim.pidfd, received.signal)?;
-                sent.push(received.signal);
             }
         }
         if speaks {
-            return Ok(sent);
+            return Ok(());
         }
     }
 }

@@ -182,7 +182,7 @@ fn print(file: &mut BufReader<File>, wanted: &Wanted) -> Result<bool> {
         };
         let full = to.len() > PIECE as usize;
         if wanted.timestamps {
-            to.extend_from_slice(entry.time.as_bytes());
+            to.extend_from_slice(moment::fixed(&entry.time).as_bytes());
             to.push(b' ');
         }
         to.extend_from_slice(entry.text.as_bytes());

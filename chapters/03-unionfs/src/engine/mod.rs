@@ -82,4 +82,5 @@ pub mod usage;
 pub mod whiteout_file;
 pub mod wire;
 pub mod words;
+pub(crate) mod working_directory;
 pub mod written;

@@ -18,6 +18,13 @@ pub fn parse(text: &str) -> Option<SystemTime> {
     Some(text.parse::<Timestamp>().ok()?.into())
 }
 
+/// A moment of ours with all nine digits of its fraction, so that such moments have one length.
+pub fn fixed(text: &str) -> String {
+    let whole = text.strip_suffix('Z').unwrap_or(text);
+    let (seconds, fraction) = whole.split_once('.').unwrap_or((whole, ""));
+    format!("{seconds}.{fraction:0<9}Z")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,6 +36,8 @@ mod tests {
         let moment = UNIX_EPOCH + Duration::from_millis(1_795_189_901_500);
         assert_eq!(parse("2026-11-20T17:51:41.5+02:00"), Some(moment));
         assert_eq!(parse("today"), None);
+        assert_eq!(fixed("2026-11-20T15:51:41.5Z"), "2026-11-20T15:51:41.500000000Z");
+        assert_eq!(fixed("2026-11-20T15:51:41Z"), "2026-11-20T15:51:41.000000000Z");
         assert!(parse(&now()).is_some());
     }
 }

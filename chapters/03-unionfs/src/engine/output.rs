@@ -7,7 +7,7 @@ use crate::engine::moment;
 use crate::engine::wire::{Kind, Wire};
 use anyhow::{Context, Result};
 use kernel::process::{self, Child};
-use kernel::signal::Signals;
+use kernel::signal::{Signal, Signals};
 use kernel::{Errno, terminal};
 use namespaces::config::Process;
 use namespaces::plan::Streams;
@@ -88,8 +88,11 @@ impl Output {
         kernel::memory::give_back_code()?;
         loop {
             let ready = self.poll(Some(child), &ends, Some(signals), None)?;
-            while signals.receive()?.is_some() {
+            while let Some(received) = signals.receive()? {
                 // A shim ends with its container, and with nothing else that can be helped.
+                if received.signal != Signal::SIGWINCH {
+                    process::send_signal(&child.pidfd, received.signal)?;
+                }
             }
             self.take_input(Some(child), &mut ends);
             self.read(&mut ends, &ready.sources);

@@ -23,6 +23,9 @@ pub struct Options {
     /// Kill it first, if it runs
     #[arg(short, long)]
     force: bool,
+    /// Remove its anonymous volumes, too: in this chapter it has none
+    #[arg(short, long)]
+    volumes: bool,
     /// Name or id, or the beginning of an id
     #[arg(value_name = "CONTAINER", required = true)]
     containers: Vec<String>,

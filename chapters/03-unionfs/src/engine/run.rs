@@ -126,6 +126,10 @@ fn in_the_foreground(
 /// Makes a container that can be started.
 pub fn create(options: Options, global: &Global) -> Result<u8> {
     let life = options.life.clone();
+    if life.detach {
+        let failure = Failure::new("-d: `create` starts nothing");
+        return Err(failure.remedy("leave it out, or use `run -d`").code(OURS).into());
+    }
     life.refuse_used_cidfile()?;
     let made = Made::of(options, global, new_id()?)?;
     let record = made.record_for_later(true)?;

@@ -119,5 +119,6 @@ fn start_one(
             std::thread::sleep(Duration::from_millis(2));
         }
     })?;
-    Ok(if code == 0 { Ok(true) } else { Err(code) })
+    // As in Docker: other codes are for commands that have run.
+    Ok(if code == 0 { Ok(true) } else { Err(1) })
 }

@@ -169,12 +169,13 @@ pub fn wait(options: &WaitOptions, global: &Global) -> Result<u8> {
             let (status, live, state) = live::look(&root, &record)?;
             let first = before.get_or_insert(live.restart_count);
             match status {
-                Status::Exited => return Ok(state.exit_code.to_string()),
+                // One that has never run has nothing to wait for, as in Docker.
+                Status::Created | Status::Exited => return Ok(state.exit_code.to_string()),
                 Status::Restarting => return Ok(live.exit_code.to_string()),
                 Status::Running if live.restart_count > *first => {
                     return Ok(live.exit_code.to_string());
                 }
-                Status::Created | Status::Running => {}
+                Status::Running => {}
             }
             std::thread::sleep(PAUSE);
         }

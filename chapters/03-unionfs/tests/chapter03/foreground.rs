@@ -4,7 +4,8 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use testkit::{fresh_root, host, random_token, scratch, shared_root, wait_for};
 
 use crate::background::Background;
@@ -109,6 +110,38 @@ fn who_asks_three_times_is_let_go_and_it_stays() {
     assert!(host::is_alive(pid));
 }
 
+/// In a layer of its own; the one below is not touched.
+#[test]
+fn a_working_directory_that_no_layer_has_is_made() {
+    let (it, name) = (named(), random_token());
+    let run = |options: &str| {
+        let run = minidock(shared_root(), "run").words(options).arg("-w");
+        run.arg(format!("/srv/{name}/in")).arg("lab")
+    };
+    let made = run(&format!("--name {}", it.name)).sh("pwd; stat -c %a:%u .").run();
+    made.success().stdout(&format!("/srv/{name}/in\n755:0\n"));
+    let diff = minidock(shared_root(), "diff").arg(&it.name).run();
+    diff.success().stdout_contains(&format!("A /srv/{name}/in\n"));
+    let copied = run("--rm --storage-driver copy -u 1000").arg("pwd").run();
+    copied.success().stdout(&format!("/srv/{name}/in\n"));
+    run("--rm --read-only").arg("pwd").run().success();
+    let below_a_file = minidock(shared_root(), "run --rm -w /etc/passwd/x lab pwd").run();
+    below_a_file.code(125).stderr_contains("/etc/passwd/x");
+    minidock(shared_root(), "run --rm lab ls /srv").run().stderr_contains("No such file");
+}
+
+#[test]
+fn a_shim_that_is_asked_to_end_asks_its_container() {
+    let it = named();
+    let script = "trap 'echo got; exit 9' TERM; echo ready; while :; do sleep 0.05; done";
+    let run = minidock(shared_root(), "run --name").arg(&it.name).arg("lab").sh(script).spawn();
+    run.wait_for_line("ready");
+    let shim: i32 = host::status(run.container_pid(), "PPid").unwrap().parse().unwrap();
+    assert_ne!(shim, run.pid());
+    kill(Pid::from_raw(shim), Signal::SIGTERM).unwrap();
+    run.wait().code(9).stdout("ready\ngot\n");
+}
+
 #[test]
 fn what_cannot_be_started_stays_as_it_was_created() {
     let (it, directory) = (named(), scratch());
@@ -132,5 +165,5 @@ fn what_a_record_cannot_say_runs_only_where_none_is_kept() {
     };
     run("").code(125).stderr_contains("not UTF-8").stderr_contains("try: run it with --rm");
     assert_eq!(run("--rm").success().bytes(), b"\xff");
-    minidock(state.path(), "ps -aq").run().success().stdout("");
+    assert_eq!(fs::read_dir(state.path().join("containers")).unwrap().count(), 0);
 }

@@ -95,9 +95,8 @@ fn it_is_created_started_and_waited_for() {
     let id = id.run().success().trimmed();
     assert_eq!(status(state, "made"), "Created");
     assert_eq!(inspect(state, "made", "Id"), id);
-    let wait = minidock(state, "wait made").spawn();
     minidock(state, "start made").run().success();
-    wait.wait().success().stdout(&format!("{code}\n"));
+    minidock(state, "wait made").run().success().stdout(&format!("{code}\n"));
     assert!(status(state, "made").starts_with(&format!("Exited ({code}) ")));
     minidock(state, "wait made").run().success().stdout(&format!("{code}\n"));
     minidock(state, "start -a made").run().code(code);
@@ -444,8 +443,11 @@ fn what_cannot_be_is_refused_in_dockers_words() {
         .code(127)
         .stderr_contains("no-such-command");
     assert_eq!(status(state, "gone"), "Created");
-    minidock(state, "start gone").run().code(127).stderr_contains("no-such-command");
-    minidock(state, "rm gone").run().success();
+    // There is nothing to wait for.
+    minidock(state, "wait gone").run().success().stdout("127\n");
+    minidock(state, "create -d lab true").run().code(125).stderr_contains("try: leave it out");
+    minidock(state, "start gone").run().code(1).stderr_contains("no-such-command");
+    minidock(state, "rm -v gone").run().success();
     let file = state.join("cid");
     let id =
         minidock(state, "run -d --cidfile").arg(&file).words("lab true").run().success().trimmed();

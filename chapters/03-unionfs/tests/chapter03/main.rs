@@ -8,6 +8,7 @@ mod changes;
 mod commit;
 mod copying;
 mod detached;
+mod docker;
 mod driver;
 mod ending;
 mod explain;
