@@ -228,8 +228,12 @@ fn what_is_no_archive_is_refused_and_leaves_nothing() {
     let mut wrong = whole.clone();
     let middle = wrong.len() / 2;
     wrong[middle] ^= 0x55;
+    // Behind an empty block that is no end, something would be lost unseen.
+    let (first, second) = (Layer::new().file("first", "1"), Layer::new().file("second", "2"));
+    let single = [&first.archive()[..1024], &[0; 512], &second.archive()[..]].concat();
     for (content, words) in [
         (&b""[..], "nothing in it"),
+        (&single, "an empty block in the middle of the archive"),
         (b"\xfd7zXZ\0 and more", "try: xz -dc FILE | import -"),
         (b"BZh91AY and more", "try: bzip2 -dc FILE"),
         (b"\x28\xb5\x2f\xfd and more", "try: zstd -dc FILE"),

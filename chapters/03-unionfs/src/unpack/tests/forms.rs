@@ -100,6 +100,13 @@ fn an_archive_without_its_end_says_where_it_ends() {
     // Some leave out the empty blocks after the last entry; others have something after those.
     assert_eq!(Layers::new().try_add(&whole).unwrap().entries, 2);
     assert_eq!(Layers::new().try_add(b"").unwrap().entries, 0);
+    // A single one, and something after it that would be lost unseen.
+    for rest in [Archive::new().file("second", "").end(), b"x".to_vec()] {
+        let archive = [&Archive::new().file("first", "").0[..], &[0; 512], &rest].concat();
+        Layers::new().refuses_on_top(&archive, "an empty block in the middle");
+    }
+    let one = [&Archive::new().file("first", "").0[..], &[0; 512]].concat();
+    assert_eq!(Layers::new().try_add(&one).unwrap().entries, 1);
     let layers = Layers::new();
     fs::create_dir(layers.path(0)).unwrap();
     let more = [&whole[..], &[0; 1024], b"what a digest is taken of, too"].concat();
