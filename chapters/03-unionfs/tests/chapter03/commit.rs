@@ -105,7 +105,7 @@ fn no_image_is_made_of_more_layers_than_one_can_have() {
     let mut layers = vec![Layer::new().with_probe()];
     layers.resize_with(500, Layer::new);
     put(state, "high", layers);
-    // An overlay of so many takes Linux 6.5.
+    // An overlay of so many takes Linux 6.7.
     let run = minidock(state, "run --name top --storage-driver copy high /probe true");
     run.run().success();
     let commit = minidock(state, "commit top higher").run();
