@@ -2,6 +2,7 @@
 //! makes of them.
 
 use std::fs;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -190,6 +191,39 @@ fn a_directory_becomes_an_image_with_all_that_is_in_it() {
     assert_eq!(seen.success().text().matches("sha256:").count(), 1);
     let seen = minidock(root, "inspect -f {{.RootFS.Layers}}").arg(&image).run();
     assert_eq!(seen.success().text().matches("sha256:").count(), 2);
+}
+
+#[test]
+fn a_hole_of_a_file_is_one_in_the_layer_however_it_came() {
+    let (state, out) = (fresh_root(), scratch());
+    let (state, tar) = (state.path(), out.path().join("tar"));
+    let directory = RootDir::new().file("hole", "");
+    let (size, middle) = (16 << 20, 9 << 20);
+    let file = fs::File::options().write(true).open(directory.at("hole")).unwrap();
+    file.set_len(size).unwrap();
+    file.write_all_at(b"middle", middle).unwrap();
+    let (of, import) = (directory.path(), |image| minidock(state, "import").arg(image).run());
+    import(of).success();
+    program("tar").words("-S -H posix -C").arg(of).arg("-cf").arg(&tar).arg(".").run().success();
+    assert!(fs::metadata(&tar).unwrap().len() < size, "tar(1) knows holes");
+    import(&tar).success();
+    // Its first layer is made of the directory.
+    minidock(state, "run --name x").arg(of).words("/probe true").run().success();
+    minidock(state, "commit x").run().success();
+    minidock(state, "export x -o").arg(&tar).run().success();
+    import(&tar).success();
+    let store = ["layers", "layers.user"].map(|name| fs::read_dir(state.join(name)));
+    let layers = store.into_iter().flatten().flatten().map(|layer| layer.unwrap().path());
+    let layers: Vec<PathBuf> = layers.map(|layer| layer.join("fs/hole")).collect();
+    let layers: Vec<&PathBuf> = layers.iter().filter(|file| file.exists()).collect();
+    assert!(layers.len() > 1, "{layers:?}");
+    for file in layers {
+        let seen = fs::metadata(file).unwrap();
+        assert!(seen.len() == size && seen.blocks() < 400, "{file:?}: {} blocks", seen.blocks());
+        let mut piece = [0; 8];
+        fs::File::open(file).unwrap().read_exact_at(&mut piece, middle - 1).unwrap();
+        assert_eq!(&piece, b"\0middle\0");
+    }
 }
 
 #[test]
