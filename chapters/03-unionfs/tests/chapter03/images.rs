@@ -268,7 +268,8 @@ fn what_is_no_name_or_change_is_refused_before_anything_is_read() {
     }
     let upper = minidock(root, "import nosuch Foo").run();
     upper.code(1).stderr_contains("repository name must be lowercase");
-    for change in ["FROM x", "CMD", "ENV A", "EXPOSE all", "STOPSIGNAL SIGNO"] {
+    let nul = r#"CMD ["a\u0000b"]"#;
+    for change in ["FROM x", "CMD", "ENV A", "EXPOSE all", "STOPSIGNAL SIGNO", nul] {
         let refused = minidock(root, "import -c").arg(change).arg(archive.path()).run();
         refused.code(1).stdout("").stderr_contains("try: ");
     }
