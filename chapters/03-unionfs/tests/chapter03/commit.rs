@@ -166,7 +166,12 @@ fn an_export_is_what_the_container_sees() {
     let seen = minidock(root, "run --rm").arg(&again).words("cat /kept").run();
     seen.success().stdout(&format!("{token}\n"));
     let nowhere = minidock(root, "export -o").arg(dir.path().join("no/file")).arg(&second.name);
-    nowhere.run().code(1).stderr_contains("No such file or directory");
+    let nowhere = nowhere.run();
+    nowhere.code(1).stderr_contains("no/file: No such file or directory").stderr_contains("try: ");
+    let full = minidock(root, "export -o /dev/full").arg(&second.name).run();
+    full.code(1)
+        .stderr_contains("/dev/full: ")
+        .stderr_contains("try: free some space where it goes");
     // Who has had enough of it is no failure; a full disk is.
     let to = |place: &str| minidock(root, "export").arg(&second.name).within(place).run();
     to("{ \"$@\"; echo $? >&2; } | head -c 1000 > /dev/null").success().stderr("0\n");

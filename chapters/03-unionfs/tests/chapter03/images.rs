@@ -266,6 +266,10 @@ fn what_is_no_name_or_change_is_refused_before_anything_is_read() {
         let refused = minidock(root, "import nosuch --").arg(name).run();
         refused.code(1).stdout("").stderr_contains("invalid reference format");
     }
+    for name in ["lab", "lab:latest"] {
+        let reserved = minidock(root, "import nosuch").arg(name).run();
+        reserved.code(1).stdout("").stderr_contains("'lab' is a reserved name");
+    }
     let upper = minidock(root, "import nosuch Foo").run();
     upper.code(1).stderr_contains("repository name must be lowercase");
     let nul = r#"CMD ["a\u0000b"]"#;
