@@ -321,6 +321,21 @@ fn ten_imports_at_once_are_ten_images() {
 }
 
 #[test]
+fn a_place_that_nobody_can_write_to_has_a_remedy() {
+    let archive = Archive::new();
+    let script = "test -d /mnt || mkdir /mnt; mount -t tmpfs none /mnt
+        export MINIDOCK_ROOT=/mnt/root
+        $1 import $2 x > /dev/null
+        mount -o remount,ro /mnt
+        code=0; $1 import $2 y || code=$?; echo $code
+        code=0; $1 run x /file || code=$?; echo $code
+        $1 images --format {{.Repository}}";
+    let session = outer(script).arg(testkit::binary(3)).arg(archive.path()).run();
+    session.success().stdout("1\n125\nx\n").stderr_contains("Read-only file system");
+    session.stderr_contains("try: name a directory that you can write to with --root");
+}
+
+#[test]
 fn a_full_disk_leaves_the_store_whole_and_gives_the_space_back() {
     if peer("df", "apt install coreutils").is_none() {
         return;
