@@ -14,20 +14,25 @@ use std::ffi::OsStr;
 
 impl Layer {
     /// Removes what is implied of a name that is hidden: itself, and all in it that no entry says is there.
-    pub(crate) fn remove_implied(&mut self, place: &Place, name: &OsStr) -> Result<()> {
-        let Some(stat) = self.look(place, name)? else { return Ok(()) };
-        let is_implied = self.implied.contains(&place.path.join(name));
-        let goes = if is_directory(&stat) {
+    /// Returns whether something stays, marks not counted.
+    pub(crate) fn remove_implied(&mut self, place: &Place, name: &OsStr) -> Result<bool> {
+        let Some(stat) = self.look(place, name)? else { return Ok(false) };
+        let mut stays = !self.implied.contains(&place.path.join(name));
+        if is_directory(&stat) {
             let within = place.enter(name)?;
             for name in list(within.directory())? {
-                self.remove_implied(&within, &name)?;
+                stays |= self.remove_implied(&within, &name)?;
             }
-            is_implied && list(within.directory())?.is_empty()
         } else {
             let how = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
             let file = openat(place.directory(), name, how, Mode::empty())?;
-            is_implied || whiteout::is_whiteout(file, &stat, self.spelling)?
-        };
-        if goes { self.make_room(place, name) } else { Ok(()) }
+            if whiteout::is_whiteout(file, &stat, self.spelling)? {
+                return Ok(false);
+            }
+        }
+        if !stays {
+            self.make_room(place, name)?;
+        }
+        Ok(stays)
     }
 }
