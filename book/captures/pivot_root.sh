@@ -44,7 +44,7 @@ before_pivot() {
     keys=$(minidock-01 --explain run lab true 2>&1 | sed '/^child: make it the root/,$d' | grep -c '^    ')
     { printf "%${keys}s" ''; sleep 60; } |
         script --quiet --flush --command 'minidock-01 --explain=step run lab true' /dev/null >/tmp/told &
-    until grep -q '^child: make it the root' /tmp/told; do sleep 0.05; done
+    until grep -q '^child: make it the root' /tmp/told 2>/dev/null; do sleep 0.05; done
     table "/proc/$(pgrep --newest minidock)/mountinfo"
     pkill --oldest minidock
     rm /tmp/told

@@ -116,7 +116,7 @@ impl Overlay {
 
     pub(crate) fn mount(&self) -> Result<OwnedFd> {
         match self.mount_by_descriptor() {
-            // Before Linux 6.5 there is no `lowerdir+`.
+            // Before Linux 6.7 there is no `lowerdir+`.
             Err(error) if error.errno == Errno::EINVAL => mount_the_older_way(self),
             mounted => Ok(mounted?),
         }

@@ -6,7 +6,7 @@
 use crate::engine::archive::{Archive, Entry};
 use crate::engine::metadata::is_directory;
 use crate::engine::place::Place;
-use crate::engine::stack::{Directory, Found};
+use crate::engine::stack::{Directory, list};
 use crate::engine::{alone, content, entries};
 use crate::whiteout::{self, Mark, Spelling};
 use anyhow::{Context, Result};
@@ -14,7 +14,7 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, SFlag, mknodat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::symlinkat;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -48,6 +48,7 @@ pub fn unpack(
     let mut layer = Layer {
         spelling,
         times: BTreeMap::new(),
+        implied: BTreeSet::new(),
         paths: 0,
         parent: None,
         unpacked: Unpacked::default(),
@@ -73,6 +74,8 @@ pub(crate) struct Layer {
     pub(crate) spelling: Spelling,
     /// Set at the end: what is made in a directory changes its time.
     pub(crate) times: BTreeMap<PathBuf, TimeSpec>,
+    /// What is here though no entry says so: directories on the way, and files that links have copied up.
+    pub(crate) implied: BTreeSet<PathBuf>,
     /// How long all of their paths are.
     pub(crate) paths: usize,
     /// The directory of the last entry: the next one is most likely in it, too.
@@ -95,7 +98,9 @@ impl Layer {
         entries::not_in_a_mark(parent)?;
         if let Some(mark) = whiteout::mark(name)? {
             // Where nothing is, nothing is to be hidden.
-            let Some(Found::Directory(_)) = self.root.union.look_up(parent)? else { return Ok(()) };
+            if !self.has_directory(parent)? {
+                return Ok(());
+            }
             let place = self.place(parent)?;
             // What is below its directory is not what it was.
             self.parent = None;
@@ -105,6 +110,7 @@ impl Layer {
             };
         }
         let place = self.place(parent)?;
+        self.implied.remove(&place.path.join(name));
         let Some(kind) = entry.kind else {
             return self.hard_link(&place, name, &entries::linked(entry)?);
         };
@@ -128,6 +134,7 @@ impl Layer {
         if place.union.find_below(name)?.is_none() {
             return Ok(());
         }
+        self.remove_implied(place, name)?;
         // LAB 03.3 gone: a whiteout, unless this layer has something of that name
         match self.look(place, name)? {
             Some(stat) if is_directory(&stat) => {
@@ -139,6 +146,9 @@ impl Layer {
     }
 
     fn hide_all(&mut self, place: &Place) -> Result<()> {
+        for name in list(place.directory())? {
+            self.remove_implied(place, &name)?;
+        }
         // LAB 03.3 opaque: nothing of the layers below shows in it, and all that this layer has in it stays
         if !place.path.as_os_str().is_empty() {
             return alone::make(place.directory(), self.spelling);

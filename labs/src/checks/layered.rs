@@ -12,7 +12,7 @@ use super::subject::{Mounts, NOT_RUN, Subject};
 use super::tree::{Tree, difference, tree};
 use crate::grade::Verdict;
 
-const MOUNT: &str = "overlay is told of each layer by `lowerdir+`, the uppermost first (before Linux 6.5 of all at once: \
+const MOUNT: &str = "overlay is told of each layer by `lowerdir+`, the uppermost first (before Linux 6.7 of all at once: \
                      `lowerdir=TOP:MIDDLE:BOTTOM`), of the container's own by `upperdir`, and of an empty directory beside \
                      that by `workdir`";
 

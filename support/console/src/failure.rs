@@ -92,7 +92,7 @@ fn out_of_space(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
 }
 
 /// Whether there was no room for what was to be written.
-pub(crate) fn is_full(error: &std::io::Error) -> bool {
+pub fn is_full(error: &std::io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw);
     matches!(errno, Some(Errno::ENOSPC | Errno::EDQUOT))
 }

@@ -144,6 +144,11 @@ impl Layer {
 /// Puts an image of these layers, the lowest first, under this name into a store, where nothing need be yet: into `images`
 /// below its root. Every other layer is compressed. Returns the digests of the blobs, without `sha256:`.
 pub fn put(root: &Path, name: &str, layers: Vec<Layer>) -> Vec<String> {
+    put_with(root, name, layers, json!({}))
+}
+
+/// The same with this to say about the commands in it (image-spec, "Image Configuration", `config`).
+pub fn put_with(root: &Path, name: &str, layers: Vec<Layer>, settings: Value) -> Vec<String> {
     let blobs = root.join("images/blobs/sha256");
     fs::create_dir_all(&blobs).unwrap();
     let blob = |kind: &str, content: &[u8]| -> Value {
@@ -170,7 +175,7 @@ pub fn put(root: &Path, name: &str, layers: Vec<Layer>) -> Vec<String> {
         other => other,
     };
     let config = json!({
-        "architecture": machine, "os": "linux", "config": {},
+        "architecture": machine, "os": "linux", "config": settings,
         "rootfs": {"type": "layers", "diff_ids": diff_ids},
         "history": diff_ids.iter().map(|_| json!({"created_by": "a test"})).collect::<Vec<_>>(),
     });

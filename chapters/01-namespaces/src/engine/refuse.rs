@@ -28,6 +28,9 @@ pub fn terminal(error: Error) -> anyhow::Error {
         .into()
 }
 
+/// What to do about a place for our files that is none.
+pub const ELSEWHERE: &str = "name a directory that you can write to with --root, or MINIDOCK_ROOT";
+
 /// A working directory that cannot be entered.
 pub fn working_directory(error: Error, directory: &CStr) -> anyhow::Error {
     let what = match error.errno {
@@ -54,8 +57,7 @@ pub fn lab(error: anyhow::Error) -> anyhow::Error {
     let kind = error.root_cause().downcast_ref::<std::io::Error>().map(std::io::Error::kind);
     if matches!(kind, Some(NotADirectory | PermissionDenied | ReadOnlyFilesystem)) {
         let failure = Failure::new("make the lab root");
-        let remedy = "name a directory that you can write to with --root, or MINIDOCK_ROOT";
-        return error.context(failure.remedy(remedy));
+        return error.context(failure.remedy(ELSEWHERE));
     }
     error.context("make the lab root")
 }

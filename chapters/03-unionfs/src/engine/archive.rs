@@ -253,7 +253,12 @@ impl<R: Read> Archive<R> {
         match fill(&mut self.input, header.as_mut_bytes())? as u64 {
             // Some leave out the two empty blocks that mark the end.
             0 => return Ok(None),
-            BLOCK if header.as_bytes().iter().all(|byte| *byte == 0) => return Ok(None),
+            BLOCK if is_empty(&header) => {
+                // Two mark the end. Behind a single one, nothing must be lost unseen.
+                fill(&mut self.input, header.as_mut_bytes())?;
+                ensure!(is_empty(&header), in_the_middle());
+                return Ok(None);
+            }
             BLOCK => {}
             _ => bail!(ends("in the middle of a header")),
         }
@@ -301,6 +306,15 @@ impl<R: Read> Read for Archive<R> {
 fn ends(place: &str) -> anyhow::Error {
     let failure = Failure::new(format!("the archive ends {place}"));
     failure.remedy("fetch it, or make it, anew").into()
+}
+
+fn is_empty(header: &Header) -> bool {
+    header.as_bytes().iter().all(|byte| *byte == 0)
+}
+
+fn in_the_middle() -> Failure {
+    let failure = Failure::new("an empty block in the middle of the archive");
+    failure.remedy("fetch it, or make it, anew")
 }
 
 /// Reads until the buffer is full, or there is no more.

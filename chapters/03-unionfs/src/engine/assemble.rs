@@ -16,6 +16,9 @@ use flate2::read::MultiGzDecoder;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
+/// What to do about a layer that is compressed in another way.
+const WITH_GZIP: &str = "whoever made this image has to make it anew, with gzip";
+
 /// How an archive travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
@@ -95,7 +98,7 @@ fn unpack_blob(
     let mut first = [0; 6];
     let length = file.read(&mut first)?;
     let as_told = compression_of(&blob.media_type)?;
-    let found = Compression::of(&first[..length], not_yet)?;
+    let found = Compression::of(&first[..length], |_| WITH_GZIP.into())?;
     if found != as_told {
         let Descriptor { media_type, .. } = blob;
         let words = format!("it is called {media_type}, and its content is {found:?}");
@@ -152,19 +155,12 @@ fn compression_of(media_type: &str) -> Result<Compression> {
         | "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip" => Ok(Compression::Gzip),
         other if other.ends_with("zstd") => {
             let failure = Failure::new("compressed with zstd, which is not known here");
-            Err(failure.remedy(not_yet("zstd")).into())
+            Err(failure.remedy(WITH_GZIP).into())
         }
         other => {
             let failure = Failure::new(format!("{other:?} is no layer's media type"));
             Err(failure.remedy(ANEW).into())
         }
-    }
-}
-
-fn not_yet(program: &str) -> String {
-    match program {
-        "zstd" => "chapter 04 (minidock-04) knows zstd".into(),
-        _ => "whoever made this image has to make it anew, with gzip".into(),
     }
 }
 

@@ -6,10 +6,13 @@ use crate::engine::records;
 use crate::engine::stack::Directory;
 use crate::engine::store::Store;
 use anyhow::{Context, Result};
-use console::failure::Failure;
+use console::failure::{Failure, is_full};
 use std::fs::{self, File};
 use std::io::{BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+
+/// What to do where there is none left.
+const ROOM: &str = "free some space where it goes, or send it elsewhere";
 
 /// Options of `export`.
 #[derive(clap::Args, Debug)]
@@ -51,17 +54,24 @@ pub fn directories(store: &Store, record: &Record) -> Result<Vec<PathBuf>> {
 
 /// Under its name only when it is complete.
 fn to_file(path: &Path, root: &Directory) -> Result<()> {
-    let named = || path.display().to_string();
+    let named = |remedy| move || Failure::new(path.display().to_string()).remedy(remedy);
+    let elsewhere = named("give -o a file in a directory that is there, and yours to write to");
+    let packed = |file| {
+        pack(root, file).map_err(|error| match error.root_cause().downcast_ref() {
+            Some(cause) if is_full(cause) => error.context(named(ROOM)()),
+            _ => error.context(path.display().to_string()),
+        })
+    };
     if path.exists() && !path.is_file() {
-        return pack(root, File::options().write(true).open(path).with_context(named)?);
+        return packed(File::options().write(true).open(path).with_context(elsewhere)?);
     }
     let mut partial = path.as_os_str().to_owned();
     partial.push(format!(".{}.partial", std::process::id()));
     let partial = PathBuf::from(partial);
     let written = File::create_new(&partial)
-        .with_context(|| partial.display().to_string())
-        .and_then(|file| pack(root, file).with_context(named))
-        .and_then(|()| fs::rename(&partial, path).with_context(named));
+        .with_context(elsewhere)
+        .and_then(packed)
+        .and_then(|()| fs::rename(&partial, path).with_context(elsewhere));
     if written.is_err() {
         // What went wrong first is what counts.
         let _removed = fs::remove_file(&partial);

@@ -30,7 +30,12 @@ impl Layer {
             }
             Some(Found::File(file)) if file.layer == 0 => {}
             // Of a layer below: it is copied up, as the kernel would do it.
-            Some(Found::File(file)) => copy_up(&file, to.directory(), last)?,
+            Some(Found::File(file)) => {
+                copy_up(&file, to.directory(), last)?;
+                if !same {
+                    self.implied.insert(to.path.join(last));
+                }
+            }
             None => {
                 let missing = format!("a hard link to {shown}, which is not there");
                 let remedy = "make the archive anew, with that file in it, and before its links";

@@ -8,7 +8,7 @@
 //! ```
 
 use crate::engine::digest::Digest;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use console::failure::Failure;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -38,6 +38,11 @@ const MOST_MANIFESTS: usize = 10_000;
 
 /// What to do about an image that is none for us.
 pub const ANEW: &str = "whoever made this image has to make it anew; `rmi -f` removes it";
+
+/// A blob is what its name says, and not what it should be.
+pub fn is_no(what: &str) -> Failure {
+    Failure::new(format!("it is no {what}")).remedy(ANEW)
+}
 
 /// A reference to a blob.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -258,7 +263,7 @@ impl Manifest {
 
     /// Reads one.
     pub fn read(json: &[u8]) -> Result<Manifest> {
-        let manifest: Manifest = serde_json::from_slice(json)?;
+        let manifest: Manifest = serde_json::from_slice(json).with_context(|| is_no("manifest"))?;
         if manifest.schema_version != 2 {
             let failure = Failure::new("a manifest of the first schema, which names no layers");
             return Err(failure.remedy(ANEW).into());
@@ -271,13 +276,27 @@ impl Manifest {
 impl ImageConfig {
     /// Reads the one that belongs to a manifest.
     pub fn read(json: &[u8], manifest: &Manifest) -> Result<ImageConfig> {
-        let config: ImageConfig = serde_json::from_slice(json)?;
+        let config: ImageConfig =
+            serde_json::from_slice(json).with_context(|| is_no("configuration of an image"))?;
         let (layers, diff_ids) = (manifest.layers.len(), config.rootfs.diff_ids.len());
         if layers != diff_ids {
             let words = format!("the manifest has {layers} layers, the configuration {diff_ids}");
             return Err(Failure::new(words).remedy(ANEW).into());
         }
+        if let Some(text) = config.config.with_nul() {
+            let words = format!("{text:?} has a NUL byte in it, where a program's text ends");
+            return Err(Failure::new(words).remedy(ANEW).into());
+        }
         Ok(config)
+    }
+}
+
+impl Settings {
+    /// Something for a program that none can be given: execve(2) takes texts up to a NUL byte.
+    pub fn with_nul(&self) -> Option<&str> {
+        let words = [&self.entrypoint, &self.cmd].into_iter().flatten().flatten();
+        let mut texts = words.chain(&self.env).chain([&self.user, &self.working_dir]);
+        texts.find(|text| text.contains('\0')).map(String::as_str)
     }
 }
 

@@ -83,7 +83,11 @@ pub fn apply(settings: &mut Settings, changes: &[String]) -> Result<()> {
             _ => return Err(unknown(change, &name).into()),
         }
     }
-    Ok(())
+    // A command line has none, but JSON can spell it.
+    match settings.with_nul() {
+        Some(text) => Err(misuse(&format!("{text:?} has a NUL byte in it")).into()),
+        None => Ok(()),
+    }
 }
 
 fn unknown(change: &str, name: &str) -> Failure {

@@ -9,7 +9,7 @@
 
 use crate::engine::blob::{Blobs, NewBlob, Written};
 use crate::engine::digest::{self, Digest};
-use crate::engine::image::{Descriptor, ImageConfig, Index, Manifest, NAME, architecture};
+use crate::engine::image::{Descriptor, ImageConfig, Index, Manifest, NAME, architecture, is_no};
 use crate::engine::names;
 use crate::engine::reference::Reference;
 use crate::engine::scratch;
@@ -223,6 +223,7 @@ impl Layout {
         let mut descriptor = entry.clone();
         if entry.is_index() {
             let index = Index::read(&self.blobs.read(entry)?)
+                .with_context(|| is_no("index of manifests"))
                 .with_context(|| format!("the index {}", entry.digest))?;
             let fitting = index.for_this_machine().cloned();
             descriptor = fitting.ok_or_else(|| {

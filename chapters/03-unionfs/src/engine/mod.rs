@@ -32,6 +32,7 @@ pub mod groups;
 pub mod hard_link;
 pub mod image;
 pub mod images;
+pub mod implied;
 pub mod import;
 pub mod inspect;
 pub mod inspect_container;

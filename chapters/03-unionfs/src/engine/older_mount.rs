@@ -1,4 +1,4 @@
-//! Overlay before Linux 6.5, which takes all layers in one line of options (mount(2)).
+//! Overlay before Linux 6.7, which takes all layers in one line of options (mount(2)).
 
 use crate::engine::path_names::PathNames;
 use crate::engine::refuse;

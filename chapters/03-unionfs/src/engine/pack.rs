@@ -217,6 +217,8 @@ impl<W: Write> Archive<W> {
         }
         let size = stat.st_size as u64;
         header.set_size(size);
+        // A hole is packed as zeros: image-spec advises against sparse entries, which not all can read; and
+        // where there are holes is no part of what a file is, while a digest would depend on it.
         let content = File::open(format!("/proc/self/fd/{}", file.as_fd().as_raw_fd()))?;
         // It may have grown since.
         let mut content = content.take(size);

@@ -46,11 +46,20 @@ impl Layer {
             };
             if let Some(metadata) = metadata {
                 self.directory(&place, name, &metadata)?;
+                self.implied.insert(place.path.join(name));
             }
             place = place.enter(name)?;
         }
         self.parent = Some((path.into(), place.clone()));
         Ok(place)
+    }
+
+    /// Whether a path leads to a directory. Behind a file, there is none either.
+    pub(crate) fn has_directory(&self, path: &Path) -> Result<bool> {
+        match self.root.union.look_up(path) {
+            Err(error) if error.root_cause().downcast_ref() == Some(&Errno::ENOTDIR) => Ok(false),
+            found => Ok(matches!(found?, Some(Found::Directory(_)))),
+        }
     }
 
     /// Until the archive says something else.

@@ -6,6 +6,9 @@ use anyhow::Result;
 use console::failure::Failure;
 use std::fmt;
 
+/// What `run` makes of the machine's own tools.
+const LAB: &str = "lab:latest";
+
 /// The tag of a name that has none.
 const LATEST: &str = "latest";
 
@@ -71,6 +74,11 @@ impl Reference {
         if reference.digest.is_some() {
             let failure = Failure::new(format!("{text}: a digest cannot be given, only found"));
             return Err(failure.remedy("give a name and a tag"));
+        }
+        // As docker says it of `scratch`: nobody could run it by that name.
+        if reference.to_string() == LAB {
+            let failure = Failure::new("'lab' is a reserved name");
+            return Err(failure.remedy("give it another name, or a tag: lab:mine"));
         }
         Ok(reference)
     }

@@ -65,6 +65,6 @@ fn unfit(path: &Path) -> Option<&'static str> {
 /// More layers than mount(2) can be told of.
 pub(crate) fn too_many_layers(count: usize) -> Error {
     Failure::new(format!("{count} layers are more than this kernel can be told of in one page"))
-        .remedy("use Linux 6.5 or newer, --storage-driver copy, or an image of fewer layers")
+        .remedy("use Linux 6.7 or newer, --storage-driver copy, or an image of fewer layers")
         .into()
 }

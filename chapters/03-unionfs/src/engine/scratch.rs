@@ -3,11 +3,13 @@
 //! without is what a kill -9 has left, and anybody's to remove.
 
 use crate::engine::remove;
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
+use console::failure::Failure;
+use namespaces::engine::refuse::ELSEWHERE;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -38,7 +40,7 @@ impl Scratch {
                 {
                     continue;
                 }
-                made => made.with_context(|| format!("create {}", path.display()))?,
+                made => made.map_err(|error| not_made(error, &path))?,
             }
             // Whoever sweeps may have found it before it was locked.
             if let Some(lock) = lock(&path, FlockArg::LockExclusive)? {
@@ -99,18 +101,31 @@ pub fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
 
 /// Makes a directory of the store, and those that lead to it.
 pub fn make_directory(path: &Path) -> Result<()> {
-    let named = || format!("create {}", path.display());
+    let refused = |error| not_made(error, path);
+    let mut tries = 0;
     loop {
         match (DirBuilder::new().mode(MODE).create(path), path.parent()) {
-            // `clean` may remove the empty parent at any moment.
-            (Err(error), Some(parent)) if error.kind() == ErrorKind::NotFound => {
-                fs::create_dir_all(parent).with_context(named)?;
+            // `clean` may remove the empty parent at any moment; but not each time.
+            (Err(error), Some(parent)) if error.kind() == ErrorKind::NotFound && tries < 5 => {
+                fs::create_dir_all(parent).map_err(refused)?;
+                tries += 1;
             }
             (Err(error), _) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => {
                 return Ok(());
             }
-            (made, _) => return made.with_context(named),
+            (made, _) => return made.map_err(refused),
         }
+    }
+}
+
+/// Why a directory could not be made, and what to do where that is the place's fault.
+fn not_made(error: io::Error, path: &Path) -> anyhow::Error {
+    let words = format!("create {}", path.display());
+    match error.kind() {
+        ErrorKind::NotADirectory | ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            Error::from(error).context(Failure::new(words).remedy(ELSEWHERE))
+        }
+        _ => Error::from(error).context(words),
     }
 }
 

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use serde_json::{Value, json};
 use testkit::{fresh_root, outer};
 
 use crate::minidock;
-use crate::oci::{About, Layer, put};
+use crate::oci::{About, Layer, put, put_with};
 
 /// The names of what is unpacked, or being unpacked.
 fn layers(state: &Path) -> Vec<String> {
@@ -54,6 +55,53 @@ fn a_corrupted_blob_is_named_and_other_images_work() {
     minidock(state, "run --rm bad /probe true").run().code(125).stderr_contains(&blobs[1]);
     works(state, "good");
     minidock(state, "rmi bad").run().success();
+}
+
+#[test]
+fn a_blob_that_is_not_what_the_index_calls_it_is_named() {
+    let state = fresh_root();
+    let state = state.path();
+    put(state, "good", vec![Layer::new().with_probe()]);
+    let layer = put(state, "bad", vec![Layer::new().with_probe().file("a", "")]).remove(0);
+    let size = fs::metadata(state.join("images/blobs/sha256").join(&layer)).unwrap().len();
+    let index = state.join("images/index.json");
+    let mut json: Value = serde_json::from_slice(&fs::read(&index).unwrap()).unwrap();
+    for (kind, words) in [("manifest", "no manifest"), ("index", "no index of manifests")] {
+        let entry = &mut json["manifests"][1];
+        entry["mediaType"] = format!("application/vnd.oci.image.{kind}.v1+json").into();
+        entry["digest"] = format!("sha256:{layer}").into();
+        entry["size"] = size.into();
+        fs::write(&index, json.to_string()).unwrap();
+        let run = minidock(state, "run --rm bad /probe true").run();
+        run.code(125).stderr_contains(&layer).stderr_contains(words).stderr_contains("try: ");
+        works(state, "good");
+    }
+    minidock(state, "rmi -f bad").run().success();
+    works(state, "good");
+}
+
+#[test]
+fn a_configuration_that_no_program_can_be_started_with_is_refused() {
+    let state = fresh_root();
+    let state = state.path();
+    put(state, "good", vec![Layer::new().with_probe()]);
+    for (number, (key, value)) in [
+        ("Env", json!(["A=b\0c"])),
+        ("Cmd", json!(["/probe", "true\0"])),
+        ("Entrypoint", json!(["/probe\0"])),
+        ("WorkingDir", json!("/\0")),
+        ("User", json!("0\0")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let name = format!("bad{number}");
+        put_with(state, &name, vec![Layer::new().with_probe()], json!({key: value}));
+        let run = minidock(state, "run --rm").arg(&name).run();
+        run.code(125).stderr_contains("has a NUL byte in it").stderr_contains("try: ");
+        works(state, "good");
+        minidock(state, "rmi -f").arg(&name).run().success();
+    }
 }
 
 #[test]

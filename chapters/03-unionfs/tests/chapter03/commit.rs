@@ -2,6 +2,7 @@
 //! makes of them.
 
 use std::fs;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -105,7 +106,7 @@ fn no_image_is_made_of_more_layers_than_one_can_have() {
     let mut layers = vec![Layer::new().with_probe()];
     layers.resize_with(500, Layer::new);
     put(state, "high", layers);
-    // An overlay of so many takes Linux 6.5.
+    // An overlay of so many takes Linux 6.7.
     let run = minidock(state, "run --name top --storage-driver copy high /probe true");
     run.run().success();
     let commit = minidock(state, "commit top higher").run();
@@ -165,7 +166,12 @@ fn an_export_is_what_the_container_sees() {
     let seen = minidock(root, "run --rm").arg(&again).words("cat /kept").run();
     seen.success().stdout(&format!("{token}\n"));
     let nowhere = minidock(root, "export -o").arg(dir.path().join("no/file")).arg(&second.name);
-    nowhere.run().code(1).stderr_contains("No such file or directory");
+    let nowhere = nowhere.run();
+    nowhere.code(1).stderr_contains("no/file: No such file or directory").stderr_contains("try: ");
+    let full = minidock(root, "export -o /dev/full").arg(&second.name).run();
+    full.code(1)
+        .stderr_contains("/dev/full: ")
+        .stderr_contains("try: free some space where it goes");
     // Who has had enough of it is no failure; a full disk is.
     let to = |place: &str| minidock(root, "export").arg(&second.name).within(place).run();
     to("{ \"$@\"; echo $? >&2; } | head -c 1000 > /dev/null").success().stderr("0\n");
@@ -190,6 +196,39 @@ fn a_directory_becomes_an_image_with_all_that_is_in_it() {
     assert_eq!(seen.success().text().matches("sha256:").count(), 1);
     let seen = minidock(root, "inspect -f {{.RootFS.Layers}}").arg(&image).run();
     assert_eq!(seen.success().text().matches("sha256:").count(), 2);
+}
+
+#[test]
+fn a_hole_of_a_file_is_one_in_the_layer_however_it_came() {
+    let (state, out) = (fresh_root(), scratch());
+    let (state, tar) = (state.path(), out.path().join("tar"));
+    let directory = RootDir::new().file("hole", "");
+    let (size, middle) = (16 << 20, 9 << 20);
+    let file = fs::File::options().write(true).open(directory.at("hole")).unwrap();
+    file.set_len(size).unwrap();
+    file.write_all_at(b"middle", middle).unwrap();
+    let (of, import) = (directory.path(), |image| minidock(state, "import").arg(image).run());
+    import(of).success();
+    program("tar").words("-S -H posix -C").arg(of).arg("-cf").arg(&tar).arg(".").run().success();
+    assert!(fs::metadata(&tar).unwrap().len() < size, "tar(1) knows holes");
+    import(&tar).success();
+    // Its first layer is made of the directory.
+    minidock(state, "run --name x").arg(of).words("/probe true").run().success();
+    minidock(state, "commit x").run().success();
+    minidock(state, "export x -o").arg(&tar).run().success();
+    import(&tar).success();
+    let store = ["layers", "layers.user"].map(|name| fs::read_dir(state.join(name)));
+    let layers = store.into_iter().flatten().flatten().map(|layer| layer.unwrap().path());
+    let layers: Vec<PathBuf> = layers.map(|layer| layer.join("fs/hole")).collect();
+    let layers: Vec<&PathBuf> = layers.iter().filter(|file| file.exists()).collect();
+    assert!(layers.len() > 1, "{layers:?}");
+    for file in layers {
+        let seen = fs::metadata(file).unwrap();
+        assert!(seen.len() == size && seen.blocks() < 400, "{file:?}: {} blocks", seen.blocks());
+        let mut piece = [0; 8];
+        fs::File::open(file).unwrap().read_exact_at(&mut piece, middle - 1).unwrap();
+        assert_eq!(&piece, b"\0middle\0");
+    }
 }
 
 #[test]

@@ -228,8 +228,12 @@ fn what_is_no_archive_is_refused_and_leaves_nothing() {
     let mut wrong = whole.clone();
     let middle = wrong.len() / 2;
     wrong[middle] ^= 0x55;
+    // Behind an empty block that is no end, something would be lost unseen.
+    let (first, second) = (Layer::new().file("first", "1"), Layer::new().file("second", "2"));
+    let single = [&first.archive()[..1024], &[0; 512], &second.archive()[..]].concat();
     for (content, words) in [
         (&b""[..], "nothing in it"),
+        (&single, "an empty block in the middle of the archive"),
         (b"\xfd7zXZ\0 and more", "try: xz -dc FILE | import -"),
         (b"BZh91AY and more", "try: bzip2 -dc FILE"),
         (b"\x28\xb5\x2f\xfd and more", "try: zstd -dc FILE"),
@@ -262,9 +266,14 @@ fn what_is_no_name_or_change_is_refused_before_anything_is_read() {
         let refused = minidock(root, "import nosuch --").arg(name).run();
         refused.code(1).stdout("").stderr_contains("invalid reference format");
     }
+    for name in ["lab", "lab:latest"] {
+        let reserved = minidock(root, "import nosuch").arg(name).run();
+        reserved.code(1).stdout("").stderr_contains("'lab' is a reserved name");
+    }
     let upper = minidock(root, "import nosuch Foo").run();
     upper.code(1).stderr_contains("repository name must be lowercase");
-    for change in ["FROM x", "CMD", "ENV A", "EXPOSE all", "STOPSIGNAL SIGNO"] {
+    let nul = r#"CMD ["a\u0000b"]"#;
+    for change in ["FROM x", "CMD", "ENV A", "EXPOSE all", "STOPSIGNAL SIGNO", nul] {
         let refused = minidock(root, "import -c").arg(change).arg(archive.path()).run();
         refused.code(1).stdout("").stderr_contains("try: ");
     }
@@ -309,6 +318,21 @@ fn ten_imports_at_once_are_ten_images() {
         rmi.wait().success();
     }
     is_empty(root);
+}
+
+#[test]
+fn a_place_that_nobody_can_write_to_has_a_remedy() {
+    let archive = Archive::new();
+    let script = "test -d /mnt || mkdir /mnt; mount -t tmpfs none /mnt
+        export MINIDOCK_ROOT=/mnt/root
+        $1 import $2 x > /dev/null
+        mount -o remount,ro /mnt
+        code=0; $1 import $2 y || code=$?; echo $code
+        code=0; $1 run x /file || code=$?; echo $code
+        $1 images --format {{.Repository}}";
+    let session = outer(script).arg(testkit::binary(3)).arg(archive.path()).run();
+    session.success().stdout("1\n125\nx\n").stderr_contains("Read-only file system");
+    session.stderr_contains("try: name a directory that you can write to with --root");
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn a_container_lies_on_as_many_layers_as_its_image_has() {
         assert_eq!(mount.kind, "overlay");
         let options = mount.super_options.join(",");
         let lower = options.matches("lowerdir+=").count();
-        // Before Linux 6.5, one option has them all.
+        // Before Linux 6.7, one option has them all.
         let older = options
             .split("lowerdir=")
             .nth(1)

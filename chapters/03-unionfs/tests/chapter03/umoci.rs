@@ -268,3 +268,35 @@ fn a_hard_link_to_one_of_two_names_below_takes_that_one_alone_along() {
     assert_eq!((same(&ours), same(&theirs)), ([false, true], [true, true]));
     assert_eq!(ours[Path::new("b")].content, theirs[Path::new("b")].content);
 }
+
+#[test]
+fn a_mark_hides_what_is_there_for_other_marks_and_for_links_alone() {
+    let Some(umoci) = peer("umoci", "apt install umoci") else { return };
+    if !root_or_skip("umoci as an ordinary user unpacks otherwise") {
+        return;
+    }
+    let (root, bundle) = (fresh_root(), scratch());
+    let root = root.path();
+    let lower =
+        Layer::new().with_probe().file("a/sub/file", "").file("a/more", "").file("b/low", "");
+    let lower =
+        lower.file("b/linked", "").file("c/sub/file", "").file("c/sub/more", "").file("f", "");
+    let upper = Layer::new()
+        .file("a/sub/.wh.file", "")
+        .file("a/.wh..wh..opq", "")
+        .hard("b/link", "b/linked")
+        .file("b/.wh..wh..opq", "")
+        .file("c/sub/.wh.file", "")
+        .file("c/.wh.sub", "")
+        // Behind a file there is nothing to be hidden.
+        .file("f/g/.wh.h", "");
+    put(root, "marks", vec![lower, upper]);
+    let bundle = bundle.path().join("bundle");
+    let image = format!("{}/images:marks", root.display());
+    program(&umoci).words("unpack --image").arg(image).arg(&bundle).run().success();
+    let running = minidock(root, "run --rm marks /probe sleep 600").spawn();
+    let names = |top: &Path| tree(top).into_keys().collect::<Vec<_>>();
+    let ours = names(Path::new(&format!("/proc/{}/root", running.container_pid())));
+    assert_eq!(ours, names(&bundle.join("rootfs")));
+    assert!(ours.contains(&"b/link".into()) && !ours.contains(&"b/linked".into()), "{ours:?}");
+}

@@ -44,6 +44,50 @@ fn marks_and_entries_mean_the_same_in_every_order() {
     }
 }
 
+/// What is here for a mark or a hard link alone is no entry of the archive.
+#[test]
+fn a_mark_hides_what_no_entry_says_is_there() {
+    let below = || {
+        let below = Archive::new().file("d/sub/low", "").file("d/sub/other", "");
+        below.file("d/file", "linked").file("top/sub/low", "").file("f", "")
+    };
+    let mark = |name: &str| Archive::new().file(name, "");
+    for (upper, seen) in [
+        (mark("d/sub/.wh.low").file("d/.wh.sub", ""), &["d/"][..]),
+        (mark("d/.wh.sub").file("d/sub/.wh.low", ""), &["d/"]),
+        (mark("d/sub/.wh.low").file("d/.wh..wh..opq", ""), &["d/"]),
+        (mark("d/sub/.wh..wh..opq").file("d/.wh..wh..opq", ""), &["d/"]),
+        // The second name is the archive's own, wherever it is.
+        (
+            Archive::new().hard("d/sub/link", "d/file").file(".wh.d", ""),
+            &["d/", "d/sub/", "d/sub/link"],
+        ),
+        (Archive::new().hard("d/link", "d/file").file("d/.wh..wh..opq", ""), &["d/", "d/link"]),
+        // So is what is in a directory, and a directory that has an entry.
+        (mark("d/sub/own").file("d/.wh..wh..opq", ""), &["d/", "d/sub/", "d/sub/own"]),
+        (mark("d/sub/.wh.low").directory("d/sub").file("d/.wh.sub", ""), &["d/", "d/sub/"]),
+    ] {
+        let mut layers = Layers::new();
+        layers.add(below());
+        layers.add(upper.file("d/.wh.file", "").file(".wh.top", "").file(".wh.f", ""));
+        assert_eq!(layers.seen(), seen);
+    }
+    let mut layers = Layers::new();
+    layers.add(below());
+    layers.add(mark("top/sub/.wh.low").hard("own", "f").file(".wh..wh..opq", ""));
+    assert_eq!(layers.seen(), ["own"]);
+}
+
+/// Behind a file nothing is, so nothing is to be hidden.
+#[test]
+fn a_mark_behind_a_file_hides_nothing() {
+    let mut layers = Layers::new();
+    layers.add(Archive::new().file("f", ""));
+    layers
+        .add(Archive::new().file("f/.wh.x", "").file("f/g/.wh.x", "").file("f/g/.wh..wh..opq", ""));
+    assert_eq!(layers.seen(), ["f"]);
+}
+
 #[test]
 fn no_mark_is_left_in_what_hides_all_below() {
     let mut layers = Layers::new();
@@ -100,6 +144,13 @@ fn an_archive_without_its_end_says_where_it_ends() {
     // Some leave out the empty blocks after the last entry; others have something after those.
     assert_eq!(Layers::new().try_add(&whole).unwrap().entries, 2);
     assert_eq!(Layers::new().try_add(b"").unwrap().entries, 0);
+    // A single one, and something after it that would be lost unseen.
+    for rest in [Archive::new().file("second", "").end(), b"x".to_vec()] {
+        let archive = [&Archive::new().file("first", "").0[..], &[0; 512], &rest].concat();
+        Layers::new().refuses_on_top(&archive, "an empty block in the middle");
+    }
+    let one = [&Archive::new().file("first", "").0[..], &[0; 512]].concat();
+    assert_eq!(Layers::new().try_add(&one).unwrap().entries, 1);
     let layers = Layers::new();
     fs::create_dir(layers.path(0)).unwrap();
     let more = [&whole[..], &[0; 1024], b"what a digest is taken of, too"].concat();
