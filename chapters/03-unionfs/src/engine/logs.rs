@@ -10,7 +10,7 @@ use console::options::Global;
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 /// From one look for more to the next.
@@ -65,7 +65,6 @@ pub fn logs(options: &Options, global: &Global) -> Result<u8> {
         since: time(&options.since)?,
         until: time(&options.until)?,
     };
-    let files = files(&directory);
     // Negative, as in Docker: all.
     let count = match &*options.tail {
         "all" => None,
@@ -77,20 +76,26 @@ pub fn logs(options: &Options, global: &Global) -> Result<u8> {
             }
         },
     };
-    let (skipped, offset) = match count {
-        None => (0, 0),
-        Some(count) => beginning_of_last(&files, count)?,
+    let mut current = match count {
+        None => oldest(&directory)?,
+        Some(count) => last_lines(&directory, count)?,
     };
-    let mut current = None;
-    for (index, path) in files.iter().enumerate().skip(skipped) {
-        let Some(mut file) = open(path)? else { continue };
-        if index == skipped {
-            file.seek(SeekFrom::Start(offset))?;
-        }
-        if !print(&mut file, &wanted)? {
+    // Whoever writes faster than we read is not run after for ever.
+    for _ in 0..=numbers(&directory).count() {
+        let Some(file) = &mut current else { break };
+        if !print(file, &wanted)? {
             return Ok(0);
         }
-        current = Some(file);
+        match beside(&directory, file.get_ref(), NEWER)? {
+            Some(newer) => {
+                // It was written to until the newer one was begun.
+                if !print(file, &wanted)? {
+                    return Ok(0);
+                }
+                current = Some(newer);
+            }
+            None => break,
+        }
     }
     if options.follow {
         follow(&directory, current, &wanted)?;
@@ -98,12 +103,48 @@ pub fn logs(options: &Options, global: &Global) -> Result<u8> {
     Ok(0)
 }
 
-/// The files of a log, the oldest first.
-fn files(directory: &Path) -> Vec<PathBuf> {
-    let numbers = (0..).take_while(|number| log::path(directory, *number).exists());
-    let mut files: Vec<PathBuf> = numbers.map(|number| log::path(directory, number)).collect();
-    files.reverse();
-    files
+/// The numbers of a log's files. While they are given other names, one is missing.
+fn numbers(directory: &Path) -> impl Iterator<Item = u32> {
+    let exists = |number| log::path(directory, number).exists();
+    (0..).take_while(move |number| exists(*number) || exists(*number + 1))
+}
+
+/// The oldest file of a log.
+fn oldest(directory: &Path) -> Result<Option<BufReader<File>>> {
+    loop {
+        let Some(last) = numbers(directory).last() else { return Ok(None) };
+        let file = open(&log::path(directory, last))?;
+        if file.is_some() && !log::path(directory, last + 1).exists() {
+            return Ok(file);
+        }
+    }
+}
+
+const NEWER: i32 = -1;
+const OLDER: i32 = 1;
+
+/// The file that was begun after another one, or before it, whatever they are called by now; the oldest,
+/// if that one is gone.
+fn beside(directory: &Path, file: &File, step: i32) -> Result<Option<BufReader<File>>> {
+    loop {
+        let Some(number) = number_of(directory, file)? else { return oldest(directory) };
+        let Some(other) = number.checked_add_signed(step) else { return Ok(None) };
+        let opened = open(&log::path(directory, other))?;
+        // Otherwise all of them have got other names meanwhile.
+        if number_of(directory, file)? == Some(number) {
+            return Ok(opened);
+        }
+    }
+}
+
+/// The number that a file has at this moment.
+fn number_of(directory: &Path, file: &File) -> Result<Option<u32>> {
+    let own = file.metadata()?;
+    let is_it = |number: &u32| {
+        let found = std::fs::metadata(log::path(directory, *number));
+        found.is_ok_and(|found| (found.dev(), found.ino()) == (own.dev(), own.ino()))
+    };
+    Ok(numbers(directory).find(is_it))
 }
 
 fn open(path: &Path) -> Result<Option<BufReader<File>>> {
@@ -114,40 +155,53 @@ fn open(path: &Path) -> Result<Option<BufReader<File>>> {
     }
 }
 
-/// In which file, and where in it, the last `count` lines begin. Found from the end: a log may be
+/// The file in which the last `count` lines begin, at that place. Found from the end: a log may be
 /// larger than memory.
-fn beginning_of_last(files: &[PathBuf], count: usize) -> Result<(usize, u64)> {
+fn last_lines(directory: &Path, count: usize) -> Result<Option<BufReader<File>>> {
+    let newest =
+        numbers(directory).find_map(|number| open(&log::path(directory, number)).transpose());
+    let Some(mut file) = newest.transpose()? else { return Ok(None) };
     let mut left = count;
-    for (index, path) in files.iter().enumerate().rev() {
-        let mut file = File::open(path).with_context(|| path.display().to_string())?;
-        let length = file.metadata()?.len();
-        if left == 0 {
-            return Ok((index, length));
+    loop {
+        let begin = beginning_of_last(file.get_mut(), &mut left)?;
+        if left > 0
+            && number_of(directory, file.get_ref())?.is_some()
+            && let Some(older) = beside(directory, file.get_ref(), OLDER)?
+        {
+            file = older;
+            continue;
         }
-        let mut end = length;
-        while end > 0 {
-            let begin = end.saturating_sub(PIECE);
-            file.seek(SeekFrom::Start(begin))?;
-            let mut piece = vec![0; (end - begin) as usize];
-            file.read_exact(&mut piece)?;
-            for (at, byte) in piece.iter().enumerate().rev() {
-                let at = begin + at as u64;
-                // The newline that ends the file begins no line.
-                if *byte == b'\n' && at + 1 < length {
-                    left -= 1;
-                    if left == 0 {
-                        return Ok((index, at + 1));
-                    }
+        file.seek(SeekFrom::Start(begin))?;
+        return Ok(Some(file));
+    }
+}
+
+/// Where in a file the last lines begin; takes those that it has from how many are left to find.
+fn beginning_of_last(file: &mut File, left: &mut usize) -> Result<u64> {
+    let length = file.metadata()?.len();
+    if *left == 0 {
+        return Ok(length);
+    }
+    let mut end = length;
+    while end > 0 {
+        let begin = end.saturating_sub(PIECE);
+        file.seek(SeekFrom::Start(begin))?;
+        let mut piece = vec![0; (end - begin) as usize];
+        file.read_exact(&mut piece)?;
+        for (at, byte) in piece.iter().enumerate().rev() {
+            let at = begin + at as u64;
+            // The newline that ends the file begins no line.
+            if *byte == b'\n' && at + 1 < length {
+                *left -= 1;
+                if *left == 0 {
+                    return Ok(at + 1);
                 }
             }
-            end = begin;
         }
-        left -= 1;
-        if left == 0 {
-            return Ok((index, 0));
-        }
+        end = begin;
     }
-    Ok((0, 0))
+    *left -= usize::from(length > 0);
+    Ok(0)
 }
 
 /// Prints what is whole in a file from here on; false if nobody wants more.
@@ -206,23 +260,23 @@ fn offer(out: &mut Vec<u8>, errors: &mut Vec<u8>) -> Result<bool> {
 fn follow(directory: &Path, mut current: Option<BufReader<File>>, wanted: &Wanted) -> Result<()> {
     loop {
         // Asked first: what it wrote before it ended is there then.
-        let ended = !directory.exists() || Held::of(directory)?.is_some();
-        let path = log::path(directory, 0);
+        let ended = !directory.exists() || Held::look(directory)?.is_some();
         if let Some(file) = &mut current
             && !print(file, wanted)?
         {
             return Ok(());
         }
-        // Another one has been begun, and this one is read to its end.
-        let of = |file: &File| file.metadata().map(|found| found.ino()).ok();
-        let newest = std::fs::metadata(&path).map(|found| found.ino()).ok();
-        if newest.is_some() && current.as_ref().and_then(|file| of(file.get_ref())) != newest {
-            if let Some(file) = &mut current
-                && !print(file, wanted)?
+        let newer = match &current {
+            Some(file) => beside(directory, file.get_ref(), NEWER)?,
+            None => oldest(directory)?,
+        };
+        if let Some(newer) = newer {
+            // The one before is read to its end.
+            if let Some(mut file) = current.replace(newer)
+                && !print(&mut file, wanted)?
             {
                 return Ok(());
             }
-            current = open(&path)?;
             continue;
         }
         if ended {
@@ -264,17 +318,39 @@ mod tests {
     #[test]
     fn the_last_lines_are_found_from_the_end_over_files() {
         let dir = tempfile::tempdir().unwrap();
-        let [old, new] = ["old", "new"].map(|name| dir.path().join(name));
-        fs::write(&old, "1\n22\n333\n").unwrap();
-        fs::write(&new, "4\n55\n").unwrap();
-        let files = [old, new];
-        let found = |count| beginning_of_last(&files, count).unwrap();
-        assert_eq!(found(0), (1, 5));
-        assert_eq!(found(1), (1, 2));
-        assert_eq!(found(2), (1, 0));
-        assert_eq!(found(3), (0, 5));
-        assert_eq!(found(5), (0, 0));
-        assert_eq!(found(9), (0, 0));
+        fs::write(log::path(dir.path(), 1), "1\n22\n333\n").unwrap();
+        fs::write(log::path(dir.path(), 0), "4\n55\n").unwrap();
+        let found = |count| {
+            let mut file = last_lines(dir.path(), count).unwrap().unwrap();
+            let number = number_of(dir.path(), file.get_ref()).unwrap().unwrap();
+            (number, file.stream_position().unwrap())
+        };
+        assert_eq!(found(0), (0, 5));
+        assert_eq!(found(1), (0, 2));
+        assert_eq!(found(2), (0, 0));
+        assert_eq!(found(3), (1, 5));
+        assert_eq!(found(5), (1, 0));
+        assert_eq!(found(9), (1, 0));
+    }
+
+    #[test]
+    fn a_file_is_followed_by_the_next_whatever_it_is_called() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |number| log::path(dir.path(), number);
+        fs::write(path(0), "1\n").unwrap();
+        let first = oldest(dir.path()).unwrap().unwrap();
+        assert!(beside(dir.path(), first.get_ref(), NEWER).unwrap().is_none());
+        fs::rename(path(0), path(2)).unwrap();
+        fs::write(path(1), "2\n").unwrap();
+        // The newest is about to be made.
+        let mut next = beside(dir.path(), first.get_ref(), NEWER).unwrap().unwrap();
+        let mut line = String::new();
+        next.read_line(&mut line).unwrap();
+        assert_eq!(line, "2\n");
+        assert!(beside(dir.path(), next.get_ref(), NEWER).unwrap().is_none());
+        fs::remove_file(path(2)).unwrap();
+        let oldest = beside(dir.path(), first.get_ref(), NEWER).unwrap().unwrap();
+        assert_eq!(number_of(dir.path(), oldest.get_ref()).unwrap(), Some(1));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::engine::base::{Base, Files};
 use crate::engine::life_options::LifeOptions;
 use crate::engine::settings::Settings;
 use crate::engine::store::{Hold, Store};
-use crate::engine::{background, descriptors, moment, pleasant_names};
+use crate::engine::{background, descriptors, moment, pleasant_names, words};
 use crate::overlay::Overlay;
 use crate::shim;
 use anyhow::Result;
@@ -60,8 +60,7 @@ pub fn run(options: Options, global: &Global, mechanisms: Mechanisms) -> Result<
         let life = options.life.clone();
         let code = background::start(attach, OURS, |teller| {
             let made = Made::of(options, global, act_id)?;
-            let record = made.record_for_later(false)?;
-            let held = record.create(&made.store.root)?;
+            let (record, held) = made.create_for_later(false)?;
             let Made { store, found, .. } = made;
             drop(found);
             shim::keep(held, &record, &store, mechanisms, teller)
@@ -100,12 +99,11 @@ pub fn create(options: Options, global: &Global) -> Result<u8> {
     let life = options.life.clone();
     life.refuse_used_cidfile()?;
     let made = Made::of(options, global, new_id()?)?;
-    let record = made.record_for_later(true)?;
     if made.plan_only {
         let failure = Failure::new("--plan: `create` starts nothing");
         return Err(failure.remedy("`run --plan` shows the steps").into());
     }
-    let held = record.create(&made.store.root)?;
+    let (record, held) = made.create_for_later(true)?;
     if record.auto_remove {
         // Without a state it would be one whose command line was killed before it could remove it.
         held.finish(&State::default())?;
@@ -185,11 +183,11 @@ impl Made {
         Ok(Made { config, record, groups, process, plan_only, store, found, lower })
     }
 
-    /// The record of a container that is started from it.
+    /// Makes the container that is to be started from its record.
     ///
     /// # Errors
-    /// If it would not say the same: text in it is UTF-8.
-    fn record_for_later(&self, attached: bool) -> Result<Record> {
+    /// If the record would not say the same: text in it is UTF-8.
+    fn create_for_later(&self, attached: bool) -> Result<(Record, Held)> {
         let process = &self.config.process;
         let words =
             process.arguments.iter().chain(&process.environment).chain([&process.directory]);
@@ -197,12 +195,19 @@ impl Made {
             let failure = Failure::new(format!("{word:?} is not UTF-8, and a record is"));
             return Err(failure.remedy("run it in the foreground, without -d").into());
         }
-        let mut record = self.record.clone();
-        if record.name == record.id {
-            record.name = pleasant_names::new(&self.store.root)?;
-        }
+        let (mut record, root) = (self.record.clone(), &self.store.root);
         record.settings.stdin_once = attached && record.settings.open_stdin;
-        Ok(record)
+        let is_nameless = record.name == record.id;
+        loop {
+            if is_nameless {
+                record.name = pleasant_names::new(root)?;
+            }
+            match record.create(root) {
+                // Between the look and the taking, somebody else has found the same one.
+                Err(error) if is_nameless && words::is_taken(&error) => {}
+                created => return Ok((record, created?)),
+            }
+        }
     }
 }
 
