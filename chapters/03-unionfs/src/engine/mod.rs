@@ -45,6 +45,7 @@ pub mod life;
 pub mod life_options;
 pub mod live;
 pub mod log;
+pub mod log_files;
 pub mod logs;
 pub mod metadata;
 pub mod moment;
