@@ -8,6 +8,7 @@
 //!               fs/           instead of the two: its own copy of all layers (--storage-driver copy)
 //!               state.json    how it ended; written last
 //! names/NAME                  a link to ../containers/ID: making it takes the name
+//! .gone-ID                    one that is being removed: nobody sees half of it
 //! ```
 //!
 //! Whoever runs a container holds a lock on its directory (flock(2)), which ends with its holder: one
@@ -15,14 +16,15 @@
 
 use crate::engine::settings::Settings;
 use crate::engine::{any_path::AnyPath, container_names, files, live, remove, scratch};
+use crate::layer::GONE;
 use crate::whiteout::Spelling;
 use anyhow::{Context, Result};
-use kernel::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 /// What a container was made from: config.json.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -131,18 +133,22 @@ impl Record {
 impl Held {
     /// Takes hold of the container in a directory; none if somebody else has it, or it is gone.
     pub fn of(directory: &Path) -> Result<Option<Held>> {
-        let open = match File::open(directory) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            open => open.with_context(|| directory.display().to_string())?,
-        };
-        match Flock::lock(open, FlockArg::LockExclusiveNonblock) {
-            // Removed between the two: the lock is one on nothing.
-            Ok(lock) if files::is_at(&lock, directory)? => {
-                Ok(Some(Held { directory: directory.into(), lock }))
+        loop {
+            if let Some(lock) = scratch::lock(directory, FlockArg::LockExclusiveNonblock)? {
+                return Ok(Some(Held { directory: directory.into(), lock }));
             }
-            Ok(_) | Err((_, Errno::EWOULDBLOCK)) => Ok(None),
-            Err((_, errno)) => Err(errno).context("flock"),
+            if Held::look(directory)?.is_none() {
+                return Ok(None);
+            }
+            // Nobody but some who look: they are done in a moment.
+            thread::sleep(Duration::from_micros(100));
         }
+    }
+
+    /// As long as this is held, nobody takes hold of the container; none if somebody has it, or it is
+    /// gone. Many may look at the same time, and none of them is taken for who runs it.
+    pub fn look(directory: &Path) -> Result<Option<Flock<File>>> {
+        scratch::lock(directory, FlockArg::LockSharedNonblock)
     }
 
     /// Records how it ended.
@@ -152,13 +158,14 @@ impl Held {
 
     /// Removes it with its layer; its name is free after that.
     pub fn remove(self, record: Option<&Record>) -> Result<()> {
-        // LAB 03.4 gone: its directory, with its own layer
-        remove::tree(&self.directory)?;
         let root = self.directory.ancestors().nth(2).context("it lies in containers")?;
+        let id = self.directory.file_name().unwrap_or_default().to_string_lossy();
+        live::forget(root, &id)?;
+        // LAB 03.4 gone: its directory, with its own layer
+        remove::at_once(&self.directory, &root.join(format!("{GONE}{id}")))?;
         if let Some(record) = record.filter(|record| record.name != record.id) {
             container_names::free(root, record)?;
         }
-        live::forget(root, &self.directory)?;
         drop(self.lock);
         Ok(())
     }

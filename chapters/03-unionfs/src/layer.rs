@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 /// A layer that is being made, and what is left of it after a kill -9.
 pub(crate) const PARTIAL: &str = ".partial-";
-/// A layer that is being removed.
+/// A layer that is being removed, or a container.
 pub(crate) const GONE: &str = ".gone-";
 
 /// The name of a layer on top of the layers that `parent` names: `sha256:` and 64 digits.

@@ -89,15 +89,18 @@ pub fn unified(pid: i32) -> Option<Group> {
 
 /// Every directory of this name, in any hierarchy.
 pub fn named(name: &str) -> Vec<PathBuf> {
+    all().into_iter().filter(|group| group.file_name().is_some_and(|own| own == name)).collect()
+}
+
+/// Every group, in any hierarchy.
+pub fn all() -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut left: Vec<PathBuf> = hierarchies().into_iter().map(|group| group.directory).collect();
     while let Some(directory) = left.pop() {
         // One that vanishes while we look is not there.
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                if entry.file_name() == name {
-                    found.push(entry.path());
-                }
+                found.push(entry.path());
                 left.push(entry.path());
             }
         }

@@ -218,6 +218,12 @@ pub fn wait(stream: UnixStream) -> Result<u8> {
     Err(gone())
 }
 
+/// Has a container's shim kill its PID 1.
+pub fn kill(stream: UnixStream) -> Result<()> {
+    Wire::on(stream)?.send(Kind::Signal, &[Signal::SIGKILL as u8]);
+    Ok(())
+}
+
 fn gone() -> anyhow::Error {
     let failure = Failure::new("the container's shim has gone without a word");
     failure.remedy("`ps -a` shows how it ended").code(OURS).into()

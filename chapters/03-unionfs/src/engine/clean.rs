@@ -5,6 +5,7 @@ use crate::container;
 use crate::engine::store::Store;
 use crate::engine::words::short;
 use crate::engine::{files, garbage, live, remove, scratch};
+use crate::layer::GONE;
 use anyhow::Result;
 use console::options::Global;
 use kernel::Pid;
@@ -36,6 +37,8 @@ fn containers(root: &Path) -> Result<String> {
             lines += &format!("removed: container {}\n", short(&id));
         }
     }
+    // What a kill -9 has left of those that were being removed.
+    scratch::remove_dead(root, GONE)?;
     for name in ["names", "containers"] {
         let directory = root.join(name);
         // A name that leads nowhere is what a kill -9 has left.

@@ -6,7 +6,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// More than any record of ours has.
@@ -49,16 +48,6 @@ pub fn read_json_with<T: DeserializeOwned>(path: &Path, text: &mut Vec<u8>) -> R
             .remedy("mend it by hand, or remove the directory that it is in")
     })?;
     Ok(Some(record))
-}
-
-/// Whether an open file is still the one of this path.
-pub fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    let open = file.metadata()?;
-    match fs::symlink_metadata(path) {
-        Ok(named) => Ok(named.dev() == open.dev() && named.ino() == open.ino()),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
 }
 
 /// What was to be removed may be gone already.

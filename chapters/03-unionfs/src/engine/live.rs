@@ -133,10 +133,9 @@ impl Place {
     }
 }
 
-/// Removes what a killed keeper has left of the container in this directory.
-pub fn forget(root: &Path, directory: &Path) -> Result<()> {
-    let id = directory.file_name().unwrap_or_default().to_string_lossy();
-    Place::of(root, &id).remove()
+/// Removes what a killed keeper has left of a container.
+pub fn forget(root: &Path, id: &str) -> Result<()> {
+    Place::of(root, id).remove()
 }
 
 /// What is true of a container, and its keeper's word on it. What a killed keeper has left untrue is
@@ -146,15 +145,15 @@ pub fn forget(root: &Path, directory: &Path) -> Result<()> {
 /// If a record of it cannot be read.
 pub fn look(root: &Path, record: &Record) -> Result<(Status, Live, State)> {
     let directory = record.directory(root);
-    let held = Held::of(&directory)?;
+    let looking = Held::look(&directory)?;
     let mut state = match record.state(root)? {
         // Who runs one in the foreground that is to be removed writes nothing down, and was killed.
-        None if record.auto_remove && held.is_some() => {
+        None if record.auto_remove && looking.is_some() => {
             State { started_at: record.created.clone(), ..State::default() }
         }
         state => state.unwrap_or_default(),
     };
-    match held {
+    match looking {
         None => {
             let live = Place::of(root, &record.id).read()?.unwrap_or_default();
             // At the next start it has a state without an end before it has a process.
@@ -166,9 +165,18 @@ pub fn look(root: &Path, record: &Record) -> Result<(Status, Live, State)> {
         Some(_) if state.started_at.is_empty() && state.finished_at.is_empty() => {
             Ok((Status::Created, Live::default(), state))
         }
-        Some(held) => {
+        Some(looking) => {
             // LAB 03.4 record: held by nobody, and without a word on its end: find out, and write it down
             if state.finished_at.is_empty() {
+                drop(looking);
+                // Somebody else has written it down, or started it.
+                let Some(held) = Held::of(&directory)? else { return look(root, record) };
+                if record.state(root)?.is_some_and(|now| {
+                    now.started_at != state.started_at || !now.finished_at.is_empty()
+                }) {
+                    drop(held);
+                    return look(root, record);
+                }
                 let place = Place::of(root, &record.id);
                 // Without a word on its end, it was killed together with whoever kept it.
                 let killed = State { exit_code: 137, finished_at: moment::now(), ..state };

@@ -1,22 +1,20 @@
 //! `logs`: what a container has written, from the files that its shim keeps.
 
 use crate::container::Held;
-use crate::engine::log::{self, Entry, Stream};
+use crate::engine::log::{Entry, Stream};
+use crate::engine::log_files::{NEWER, PIECE, beside, last_lines, numbers, oldest};
 use crate::engine::store::Store;
 use crate::engine::{moment, records};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use console::failure::Failure;
 use console::options::Global;
 use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 /// From one look for more to the next.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How much is read in one go, from the end.
-const PIECE: u64 = 64 << 10;
 
 /// Options of `logs`.
 #[derive(clap::Args, Debug)]
@@ -65,7 +63,6 @@ pub fn logs(options: &Options, global: &Global) -> Result<u8> {
         since: time(&options.since)?,
         until: time(&options.until)?,
     };
-    let files = files(&directory);
     // Negative, as in Docker: all.
     let count = match &*options.tail {
         "all" => None,
@@ -77,77 +74,31 @@ pub fn logs(options: &Options, global: &Global) -> Result<u8> {
             }
         },
     };
-    let (skipped, offset) = match count {
-        None => (0, 0),
-        Some(count) => beginning_of_last(&files, count)?,
+    let mut current = match count {
+        None => oldest(&directory)?,
+        Some(count) => last_lines(&directory, count)?,
     };
-    let mut current = None;
-    for (index, path) in files.iter().enumerate().skip(skipped) {
-        let Some(mut file) = open(path)? else { continue };
-        if index == skipped {
-            file.seek(SeekFrom::Start(offset))?;
-        }
-        if !print(&mut file, &wanted)? {
+    // Whoever writes faster than we read is not run after for ever.
+    for _ in 0..=numbers(&directory).count() {
+        let Some(file) = &mut current else { break };
+        if !print(file, &wanted)? {
             return Ok(0);
         }
-        current = Some(file);
+        match beside(&directory, file.get_ref(), NEWER)? {
+            Some(newer) => {
+                // It was written to until the newer one was begun.
+                if !print(file, &wanted)? {
+                    return Ok(0);
+                }
+                current = Some(newer);
+            }
+            None => break,
+        }
     }
     if options.follow {
         follow(&directory, current, &wanted)?;
     }
     Ok(0)
-}
-
-/// The files of a log, the oldest first.
-fn files(directory: &Path) -> Vec<PathBuf> {
-    let numbers = (0..).take_while(|number| log::path(directory, *number).exists());
-    let mut files: Vec<PathBuf> = numbers.map(|number| log::path(directory, number)).collect();
-    files.reverse();
-    files
-}
-
-fn open(path: &Path) -> Result<Option<BufReader<File>>> {
-    match File::open(path) {
-        Ok(file) => Ok(Some(BufReader::with_capacity(PIECE as usize, file))),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| path.display().to_string()),
-    }
-}
-
-/// In which file, and where in it, the last `count` lines begin. Found from the end: a log may be
-/// larger than memory.
-fn beginning_of_last(files: &[PathBuf], count: usize) -> Result<(usize, u64)> {
-    let mut left = count;
-    for (index, path) in files.iter().enumerate().rev() {
-        let mut file = File::open(path).with_context(|| path.display().to_string())?;
-        let length = file.metadata()?.len();
-        if left == 0 {
-            return Ok((index, length));
-        }
-        let mut end = length;
-        while end > 0 {
-            let begin = end.saturating_sub(PIECE);
-            file.seek(SeekFrom::Start(begin))?;
-            let mut piece = vec![0; (end - begin) as usize];
-            file.read_exact(&mut piece)?;
-            for (at, byte) in piece.iter().enumerate().rev() {
-                let at = begin + at as u64;
-                // The newline that ends the file begins no line.
-                if *byte == b'\n' && at + 1 < length {
-                    left -= 1;
-                    if left == 0 {
-                        return Ok((index, at + 1));
-                    }
-                }
-            }
-            end = begin;
-        }
-        left -= 1;
-        if left == 0 {
-            return Ok((index, 0));
-        }
-    }
-    Ok((0, 0))
 }
 
 /// Prints what is whole in a file from here on; false if nobody wants more.
@@ -206,23 +157,23 @@ fn offer(out: &mut Vec<u8>, errors: &mut Vec<u8>) -> Result<bool> {
 fn follow(directory: &Path, mut current: Option<BufReader<File>>, wanted: &Wanted) -> Result<()> {
     loop {
         // Asked first: what it wrote before it ended is there then.
-        let ended = !directory.exists() || Held::of(directory)?.is_some();
-        let path = log::path(directory, 0);
+        let ended = !directory.exists() || Held::look(directory)?.is_some();
         if let Some(file) = &mut current
             && !print(file, wanted)?
         {
             return Ok(());
         }
-        // Another one has been begun, and this one is read to its end.
-        let of = |file: &File| file.metadata().map(|found| found.ino()).ok();
-        let newest = std::fs::metadata(&path).map(|found| found.ino()).ok();
-        if newest.is_some() && current.as_ref().and_then(|file| of(file.get_ref())) != newest {
-            if let Some(file) = &mut current
-                && !print(file, wanted)?
+        let newer = match &current {
+            Some(file) => beside(directory, file.get_ref(), NEWER)?,
+            None => oldest(directory)?,
+        };
+        if let Some(newer) = newer {
+            // The one before is read to its end.
+            if let Some(mut file) = current.replace(newer)
+                && !print(&mut file, wanted)?
             {
                 return Ok(());
             }
-            current = open(&path)?;
             continue;
         }
         if ended {
@@ -259,23 +210,6 @@ fn moment_of(text: &str) -> Result<SystemTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
-
-    #[test]
-    fn the_last_lines_are_found_from_the_end_over_files() {
-        let dir = tempfile::tempdir().unwrap();
-        let [old, new] = ["old", "new"].map(|name| dir.path().join(name));
-        fs::write(&old, "1\n22\n333\n").unwrap();
-        fs::write(&new, "4\n55\n").unwrap();
-        let files = [old, new];
-        let found = |count| beginning_of_last(&files, count).unwrap();
-        assert_eq!(found(0), (1, 5));
-        assert_eq!(found(1), (1, 2));
-        assert_eq!(found(2), (1, 0));
-        assert_eq!(found(3), (0, 5));
-        assert_eq!(found(5), (0, 0));
-        assert_eq!(found(9), (0, 0));
-    }
 
     #[test]
     fn moments_are_absolute_or_ago() {

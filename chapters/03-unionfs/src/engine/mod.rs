@@ -46,6 +46,7 @@ pub mod life;
 pub mod life_options;
 pub mod live;
 pub mod log;
+pub mod log_files;
 pub mod logs;
 pub mod metadata;
 pub mod moment;

@@ -18,8 +18,9 @@ use std::time::{Duration, Instant};
 
 /// How much is read in one go.
 const PIECE: usize = 16 << 10;
-/// How long those who are attached may take to read the end.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// So much more than it has taken is kept for somebody who is attached, once the container has ended:
+/// what pipes can hold that were not made larger than usual (pipe-max-size in pipe(7)).
+const MOST_BEHIND: usize = 2 << 20;
 
 /// Our ends of a container's standard streams.
 pub struct Ends {
@@ -100,13 +101,15 @@ impl Output {
                 break;
             }
         }
-        // All who wrote are dead: what can be read now is all that there is.
+        // All who wrote are dead: what can be read now is all that there is, and no more than pipes hold.
+        // It is read for the log, also if somebody who is attached does not take it.
         loop {
             let ready = self.poll(None, &ends, None, Some(Duration::ZERO))?;
-            if !ready.sources.contains(&true) && !self.is_behind() {
+            if !ready.sources.contains(&true) {
                 break;
             }
             self.read(&mut ends, &ready.sources);
+            self.attached.retain(|wire| wire.behind_by() <= MOST_BEHIND);
         }
         self.log.finish(&moment::now());
         Ok(())
@@ -123,18 +126,18 @@ impl Output {
         Ok(())
     }
 
-    /// Tells those who are attached how it ended, and if the kernel killed in it, so.
+    /// Tells those who are attached how it ended, and if the kernel killed in it, so. Whoever reads slowly
+    /// is waited for until it has read all, or is gone: nobody waits for us any more.
     pub fn end(mut self, state: &State) {
-        let deadline = Instant::now() + PATIENCE;
         let words = if state.oom_killed { state.error.as_bytes() } else { &[] };
         let message = [&[state.exit_code], words].concat();
         self.attached.iter_mut().for_each(|wire| wire.send(Kind::End, &message));
-        while self.is_behind() && Instant::now() < deadline {
+        while self.is_behind() {
             let fds = self.attached.iter().filter(|wire| wire.is_behind());
             let mut fds: Vec<PollFd> =
                 fds.map(|wire| PollFd::new(wire.as_fd(), PollFlags::POLLOUT)).collect();
-            // Whatever comes of it, the deadline ends this.
-            let _waited = poll(&mut fds, PollTimeout::from(100u8));
+            // What it says is found out by writing.
+            let _waited = poll(&mut fds, PollTimeout::NONE);
             self.attached.iter_mut().for_each(Wire::flush);
         }
     }
@@ -150,7 +153,8 @@ impl Output {
         signals: Option<&Signals>,
         longest: Option<Duration>,
     ) -> Result<Ready> {
-        let behind = self.is_behind();
+        // Who writes waits for all who read. Once it is dead, nothing more can come.
+        let behind = child.is_some() && self.is_behind();
         let mut fds = vec![PollFd::new(self.listener.as_fd(), PollFlags::POLLIN)];
         fds.extend(child.map(|child| PollFd::new(child.pidfd.as_fd(), PollFlags::POLLIN)));
         fds.extend(signals.map(|signals| PollFd::new(signals.as_fd(), PollFlags::POLLIN)));

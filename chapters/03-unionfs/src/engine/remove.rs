@@ -10,6 +10,8 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, openat, renameat};
 use nix::sys::stat::{Mode, SFlag, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use std::ffi::{CStr, CString};
+use std::fs;
+use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -47,6 +49,24 @@ pub fn tree(path: &Path) -> Result<()> {
     match unlinkat(AT_FDCWD, path, UnlinkatFlags::RemoveDir) {
         Err(Errno::ENOENT) => Ok(()),
         removed => removed.with_context(named),
+    }
+}
+
+/// Removes a directory so that a kill -9 leaves all of it in its place or nothing: it is renamed first,
+/// within its file system.
+///
+/// # Errors
+/// If something in it cannot be removed; it is named, where it is now.
+pub fn at_once(path: &Path, aside: &Path) -> Result<()> {
+    tree(aside)?;
+    match fs::rename(path, aside) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        // It is of a lower layer of the overlay that all of the store lies on.
+        Err(error) if error.kind() == ErrorKind::CrossesDevices => tree(path),
+        renamed => {
+            renamed.with_context(|| format!("rename {}", path.display()))?;
+            tree(aside)
+        }
     }
 }
 
@@ -140,7 +160,6 @@ fn is_directory(parent: impl AsFd, name: &CStr) -> Result<bool> {
 mod tests {
     use super::*;
     use nix::sys::stat::mkdirat;
-    use std::fs;
 
     #[test]
     fn a_tree_that_is_deeper_than_descriptors_and_paths_reach_is_removed() {

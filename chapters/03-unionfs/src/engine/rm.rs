@@ -1,10 +1,10 @@
 //! `rm`: a container goes, with all that it has written. Its image stays.
 
-use crate::container::Held;
+use crate::container::{Held, Record};
 use crate::engine::live::Place;
-use crate::engine::records;
 use crate::engine::store::Store;
-use crate::engine::words;
+use crate::engine::{attach, records, scratch, words};
+use crate::layer::GONE;
 use anyhow::{Context, Result};
 use cgroups::engine::stop;
 use console::options::Global;
@@ -39,6 +39,8 @@ pub fn rm(options: &Options, global: &Global) -> Result<u8> {
         options.containers.iter().try_for_each(|text| kill(&root, text))?;
     }
     let store = Store::enter(global)?;
+    // What was killed while it removed is finished first, or tells why it cannot be by what it leaves.
+    let _left = scratch::remove_dead(&store.root, GONE);
     console::each(&options.containers, |text| {
         let record = match records::find(&store.root, text) {
             // As in Docker: what is gone is what was asked for.
@@ -62,23 +64,35 @@ pub fn rm(options: &Options, global: &Global) -> Result<u8> {
             if Instant::now() > deadline {
                 return Err(words::is_running(text)).context("it was killed, and is still held");
             }
-            std::thread::sleep(Duration::from_millis(1));
+            // Somebody has started it since. From the lab box its shim alone can be reached.
+            let place = Place::of(&store.root, &record.id);
+            place.stop()?;
+            if let Ok(shim) = place.connect() {
+                attach::kill(shim)?;
+            }
+            std::thread::sleep(Duration::from_millis(2));
         }
     })
 }
 
-/// Kills all processes of a container, if it runs.
+/// Kills all processes of a container, if it runs, or as soon as it does.
 fn kill(root: &Path, text: &str) -> Result<()> {
     let Ok(record) = records::find(root, text) else { return Ok(()) };
-    if Held::of(&record.directory(root))?.is_some() {
-        return Ok(());
+    let (directory, deadline) = (record.directory(root), Instant::now() + PATIENCE);
+    while directory.exists() && Held::look(&directory)?.is_none() && Instant::now() < deadline {
+        // Not to be started again.
+        Place::of(root, &record.id).stop()?;
+        if !stop::signal_if_running(&record.id, Signal::SIGKILL as i32)? {
+            kill_by_mark(&record)?;
+        }
+        // It may have been about to start, and had no process.
+        std::thread::sleep(Duration::from_millis(1));
     }
-    // Not to be started again.
-    Place::of(root, &record.id).stop()?;
-    if stop::signal_if_running(&record.id, Signal::SIGKILL as i32)? {
-        return Ok(());
-    }
-    // Where it could have no group, its processes are known by its mark alone.
+    Ok(())
+}
+
+/// Where it could have no group, its processes are known by its mark alone.
+fn kill_by_mark(record: &Record) -> Result<()> {
     for pid in spaces::processes()? {
         if spaces::container_of(pid).as_ref() == Some(&record.id)
             && let Ok(pidfd) = process::open(pid)

@@ -1,13 +1,13 @@
 //! `run`: chapter 02's, on an image, the lab or a directory, none of which it writes to; and `create`.
 
-use crate::container::{Driver, Record, State};
+use crate::container::{Driver, Held, Record, State};
 use crate::engine::any_path::AnyPath;
 use crate::engine::attach::AttachOptions;
 use crate::engine::base::{Base, Files};
 use crate::engine::life_options::LifeOptions;
 use crate::engine::settings::Settings;
 use crate::engine::store::{Hold, Store};
-use crate::engine::{attach, background, descriptors, moment, pleasant_names};
+use crate::engine::{attach, background, descriptors, moment, pleasant_names, words};
 use crate::overlay::Overlay;
 use crate::shim;
 use anyhow::Result;
@@ -89,8 +89,7 @@ fn with_a_shim(
     let life = options.life.clone();
     background::start(attached, OURS, |teller| {
         let made = Made::of(options, global, id)?;
-        let record = made.record_for_later(teller.attached.is_some())?;
-        let held = record.create(&made.store.root)?;
+        let (record, held) = made.create_for_later(teller.attached.is_some())?;
         let Made { store, found, .. } = made;
         drop(found);
         life.write_cidfile(&record.id)?;
@@ -132,12 +131,11 @@ pub fn create(options: Options, global: &Global) -> Result<u8> {
     }
     life.refuse_used_cidfile()?;
     let made = Made::of(options, global, new_id()?)?;
-    let record = made.record_for_later(true)?;
     if made.plan_only {
         let failure = Failure::new("--plan: `create` starts nothing");
         return Err(failure.remedy("`run --plan` shows the steps").into());
     }
-    let held = record.create(&made.store.root)?;
+    let (record, held) = made.create_for_later(true)?;
     if record.auto_remove {
         // Without a state it would be one whose command line was killed before it could remove it.
         held.finish(&State::default())?;
@@ -217,11 +215,11 @@ impl Made {
         Ok(Made { config, record, groups, process, plan_only, store, found, lower })
     }
 
-    /// The record of a container that is started from it.
+    /// Makes the container that is to be started from its record.
     ///
     /// # Errors
-    /// If it would not say the same: text in it is UTF-8.
-    fn record_for_later(&self, attached: bool) -> Result<Record> {
+    /// If the record would not say the same: text in it is UTF-8.
+    fn create_for_later(&self, attached: bool) -> Result<(Record, Held)> {
         let process = &self.config.process;
         let words =
             process.arguments.iter().chain(&process.environment).chain([&process.directory]);
@@ -231,12 +229,19 @@ impl Made {
                 .remedy("run it with --rm and without -d: such a one is not started again")
                 .into());
         }
-        let mut record = self.record.clone();
-        if record.name == record.id {
-            record.name = pleasant_names::new(&self.store.root)?;
-        }
+        let (mut record, root) = (self.record.clone(), &self.store.root);
         record.settings.stdin_once = attached && record.settings.open_stdin;
-        Ok(record)
+        let is_nameless = record.name == record.id;
+        loop {
+            if is_nameless {
+                record.name = pleasant_names::new(root)?;
+            }
+            match record.create(root) {
+                // Between the look and the taking, somebody else has found the same one.
+                Err(error) if is_nameless && words::is_taken(&error) => {}
+                created => return Ok((record, created?)),
+            }
+        }
     }
 }
 

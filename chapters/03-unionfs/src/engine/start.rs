@@ -91,7 +91,7 @@ fn start_one(
 ) -> Result<Result<bool, u8>> {
     let root = global.data_directory()?;
     let directory = record.directory(&root);
-    if Held::of(&directory)?.is_none() {
+    if Held::look(&directory)?.is_none() {
         return match directory.exists() {
             true if attached.is_some() => Err(words::already_running(&record.name)),
             true => Ok(Ok(false)),

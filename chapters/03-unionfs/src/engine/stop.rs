@@ -3,7 +3,7 @@
 use crate::container::{Held, Record};
 use crate::engine::live::{self, Place, Status};
 use crate::engine::store::Store;
-use crate::engine::{attach, container_names, files, records, words};
+use crate::engine::{attach, container_names, records, words};
 use anyhow::Result;
 use cgroups::engine::{names, stop};
 use console::failure::Failure;
@@ -88,17 +88,15 @@ pub fn stop_one(root: &Path, record: &Record, options: &StopOptions) -> Result<(
     let signal = options.signal.as_deref().or(settings.stop_signal.as_deref());
     let signal = stop::number(signal.unwrap_or("SIGTERM"))?;
     let seconds = options.timeout.or(settings.stop_timeout).unwrap_or(GRACE);
-    let (status, ..) = live::look(root, record)?;
-    if matches!(status, Status::Created | Status::Exited) {
-        return Ok(());
-    }
     let place = Place::of(root, &record.id);
-    place.stop()?;
-    if !stop::stop_if_running(&record.id, signal, seconds)? && status == Status::Running {
-        // Without a group it is known by its mark alone.
-        end_by_mark(root, record, signal, seconds)?;
-    }
-    wait_until_let_go(root, record)
+    until_let_go(root, record, || {
+        place.stop()?;
+        if !stop::stop_if_running(&record.id, signal, seconds)? {
+            // Without a group it is known by its mark alone.
+            end_by_mark(root, record, signal, seconds)?;
+        }
+        Ok(())
+    })
 }
 
 fn end_by_mark(root: &Path, record: &Record, signal: i32, seconds: i64) -> Result<()> {
@@ -113,10 +111,15 @@ fn end_by_mark(root: &Path, record: &Record, signal: i32, seconds: i64) -> Resul
     Ok(())
 }
 
-fn wait_until_let_go(root: &Path, record: &Record) -> Result<()> {
-    let (directory, deadline) = (record.directory(root), Instant::now() + PATIENCE);
-    while directory.exists() && Held::of(&directory)?.is_none() {
-        if Instant::now() > deadline {
+/// Ends what runs of a container until nobody keeps it: it may have been about to start, and had no
+/// process yet.
+fn until_let_go(root: &Path, record: &Record, end: impl Fn() -> Result<()>) -> Result<()> {
+    let directory = record.directory(root);
+    let mut deadline = None;
+    while directory.exists() && Held::look(&directory)?.is_none() {
+        end()?;
+        // To ask it to end may have taken long.
+        if Instant::now() > *deadline.get_or_insert_with(|| Instant::now() + PATIENCE) {
             let words = format!("container {} has ended, but somebody keeps it", record.name);
             let remedy = "see whether its command line is stopped (Ctrl-Z): `fg` lets it go on";
             return Err(Failure::new(words).remedy(remedy).into());
@@ -137,18 +140,26 @@ pub fn kill(options: &KillOptions, global: &Global) -> Result<u8> {
         if live::look(&root, &record)?.0 != Status::Running {
             return Err(words::not_running_to_kill(text, &record.id));
         }
-        if signal == Signal::SIGKILL as i32 {
-            Place::of(&root, &record.id).stop()?;
-        }
-        if !stop::signal_if_running(&record.id, signal)? {
-            let live = Place::of(&root, &record.id).read()?.unwrap_or_default();
-            if let Some(pid) = live::first_process(&record, &live) {
-                process::send_signal_number(&process::open(pid)?, signal)?;
+        let send = || {
+            if !stop::signal_if_running(&record.id, signal)? {
+                let live = Place::of(&root, &record.id).read()?.unwrap_or_default();
+                // One that has ended meanwhile needs none.
+                if let Some(pid) = live::first_process(&record, &live)
+                    && let Ok(pidfd) = process::open(pid)
+                {
+                    process::send_signal_number(&pidfd, signal)?;
+                }
             }
+            Ok(())
+        };
+        if signal != Signal::SIGKILL as i32 {
+            send()?;
+            return Ok(text.clone());
         }
-        if signal == Signal::SIGKILL as i32 {
-            wait_until_let_go(&root, &record)?;
-        }
+        until_let_go(&root, &record, || {
+            Place::of(&root, &record.id).stop()?;
+            send()
+        })?;
         Ok(text.clone())
     })
 }
@@ -167,6 +178,11 @@ pub fn wait(options: &WaitOptions, global: &Global) -> Result<u8> {
         let mut before = None;
         loop {
             let (status, live, state) = live::look(&root, &record)?;
+            if !record.directory(&root).exists() {
+                // Killed and removed meanwhile, if it ran.
+                let killed = before.map(|_| "137".to_owned());
+                return killed.ok_or_else(|| words::no_such_container(text, Vec::new()));
+            }
             let first = before.get_or_insert(live.restart_count);
             match status {
                 // One that has never run has nothing to wait for, as in Docker.
@@ -191,15 +207,7 @@ pub fn rename(options: &RenameOptions, global: &Global) -> Result<u8> {
         let failure = Failure::new("Renaming a container with the same name as its current name");
         return Err(failure.remedy("choose another name").code(1).into());
     }
-    let new = Record { name: options.name.clone(), ..old.clone() };
-    container_names::take(&store.root, &new)?;
-    let written = files::write_json(&new.directory(&store.root).join("config.json"), &new);
-    if written.is_err() {
-        container_names::free(&store.root, &new)?;
-    }
-    written?;
-    if old.name != old.id {
-        container_names::free(&store.root, &old)?;
-    }
+    let name = options.name.clone();
+    container_names::change(&store.root, &old, |record| Record { name, ..record })?;
     Ok(0)
 }

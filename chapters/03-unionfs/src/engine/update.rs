@@ -4,7 +4,7 @@ use crate::container::Record;
 use crate::engine::known::ByRecord;
 use crate::engine::live::{self, Status};
 use crate::engine::policy::Policy;
-use crate::engine::{files, records};
+use crate::engine::{container_names, records};
 use anyhow::{Context, Result};
 use cgroups::engine::find::Finder;
 use cgroups::engine::update;
@@ -71,8 +71,6 @@ fn change(
         };
     }
     settings.restart = restart.unwrap_or(settings.restart);
-    // It may have been renamed meanwhile.
-    let record = Record { settings, ..records::again(root, record) };
-    let written = files::write_json(&record.directory(root).join("config.json"), &record);
+    let written = container_names::change(root, record, |record| Record { settings, ..record });
     written.with_context(|| format!("what container {text} is to be when it is started next"))
 }

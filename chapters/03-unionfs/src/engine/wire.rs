@@ -63,6 +63,11 @@ impl Wire {
         !self.pending.is_empty() && !self.is_over
     }
 
+    /// How much it has not.
+    pub fn behind_by(&self) -> usize {
+        self.pending.len()
+    }
+
     /// Sends what there is room for.
     pub fn flush(&mut self) {
         while self.is_behind() {

@@ -17,6 +17,12 @@ pub fn name_taken(name: &str, id: &str) -> anyhow::Error {
     Failure::new(message).remedy(format!("choose another name, or `rm {name}`")).into()
 }
 
+/// Whether this is the failure that a name is another container's.
+pub fn is_taken(error: &anyhow::Error) -> bool {
+    let failure = error.downcast_ref::<Failure>();
+    failure.is_some_and(|failure| failure.message.starts_with("Conflict. "))
+}
+
 /// Several containers whose ids begin so.
 pub fn ambiguous(text: &str) -> anyhow::Error {
     let message = format!("multiple IDs found with provided prefix: {text}");

@@ -1,19 +1,12 @@
 //! The end of a container, and of whoever minds it: its layer stays until it is removed, and no mount does.
 
-use std::fs;
 use std::path::Path;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use testkit::{fresh_root, host, random_token, wait_for};
 
-use crate::{minidock, mountinfo};
-
-/// The containers that have their files here. `ps` lists those that run beside them, too.
-fn ids(state: &Path) -> Vec<String> {
-    let entries = fs::read_dir(state.join("containers")).into_iter().flatten();
-    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
-}
+use crate::{ids, minidock, mountinfo};
 
 fn statuses(state: &Path) -> String {
     let own = ids(state);

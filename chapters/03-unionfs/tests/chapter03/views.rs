@@ -5,21 +5,14 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use tempfile::TempDir;
-use testkit::{RootDir, cgroup, fresh_root, host, is_root, random_token, root_or_skip, wait_for};
+use testkit::{RootDir, cgroup, host, is_root, random_token, root_or_skip, wait_for};
 
-use crate::{minidock, random};
+use crate::place::Place;
+use crate::{ids, minidock, random};
 
 const MIB: u64 = 1 << 20;
 
-/// A place for containers, of which none runs any more at its end.
-struct Place(TempDir);
-
 impl Place {
-    fn new() -> Place {
-        Place(fresh_root())
-    }
-
     /// `create` or `run -d`, and what follows; returns the id.
     #[track_caller]
     fn make(&self, words: &str, script: &str) -> String {
@@ -36,13 +29,8 @@ impl Place {
         minidock(self.path(), "rm").arg(&container).run().success();
     }
 
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
     fn ids(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.path().join("containers")).into_iter().flatten();
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        ids(self.path())
     }
 
     /// The rows of `ps`, without those of containers that run beside them.
@@ -70,12 +58,6 @@ impl Place {
     fn inspect(&self, name: &str) -> Value {
         let text = minidock(self.path(), "inspect -f json").arg(name).run().success().text();
         serde_json::from_str(&text).unwrap()
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        minidock(self.path(), "stop -t 0").args(self.ids()).run();
     }
 }
 
