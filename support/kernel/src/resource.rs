@@ -6,7 +6,6 @@ use crate::error::Result;
 use crate::explain::call;
 use nix::errno::Errno;
 use nix::unistd::Pid;
-use std::fs;
 use std::path::Path;
 
 /// What stands for no limit (RLIM_INFINITY).
@@ -112,7 +111,7 @@ pub fn oom_score_adj_of(other: Option<Pid>) -> std::io::Result<i32> {
 /// /proc that was mounted before: `self` always means us.
 fn read(other: Option<Pid>, file: &str) -> std::io::Result<String> {
     let process = other.map_or("self".into(), |pid| pid.to_string());
-    fs::read_to_string(format!("/proc/{process}/{file}"))
+    crate::text::read(format!("/proc/{process}/{file}"))
 }
 
 /// Sets it for this process.

@@ -94,7 +94,7 @@ pub fn spaces() -> Result<Vec<Space>> {
 
 /// The id of the container that a process is in.
 pub fn container_of(pid: Pid) -> Option<String> {
-    let mounts = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).ok()?;
+    let mounts = kernel::text::read(format!("/proc/{pid}/mountinfo")).ok()?;
     mounts.lines().filter_map(Mount::parse).find_map(|mount| {
         let id = mount.source.strip_prefix(MARK)?;
         let hexadecimal = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -198,9 +198,9 @@ pub fn inspect(pid: i32) -> Result<Inspection> {
     let process = Pid::from_raw(pid);
     let missing =
         || Failure::new(format!("there is no process {pid}")).remedy("list them with `ns`");
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).map_err(|_| missing())?;
+    let status = kernel::text::read(format!("/proc/{pid}/status")).map_err(|_| missing())?;
     let mounts =
-        std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).map_err(|_| missing())?;
+        kernel::text::read(format!("/proc/{pid}/mountinfo")).map_err(|_| missing())?;
     let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or("");
     let namespaces = Namespace::ALL.into_iter().map(|namespace| {
         let (inode, host) = (namespace.inode(process), namespace.inode(Pid::this()));

@@ -71,9 +71,9 @@ pub fn resolve(files: Files, wanted: Option<&str>) -> Result<User> {
 
 /// The user that a process is, as numbered in its own user namespace.
 pub fn of_process(pid: Pid, files: Files) -> Result<User> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let status = kernel::text::read(format!("/proc/{pid}/status"))?;
     let ids = |name: &str, map: &str| -> Result<Vec<u32>> {
-        let map = std::fs::read_to_string(format!("/proc/{pid}/{map}"))?;
+        let map = kernel::text::read(format!("/proc/{pid}/{map}"))?;
         let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("");
         let ids = line.split_whitespace().filter_map(number);
         Ok(ids.filter_map(|id| inside(&map, id)).collect())
