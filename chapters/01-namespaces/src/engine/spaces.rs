@@ -199,8 +199,7 @@ pub fn inspect(pid: i32) -> Result<Inspection> {
     let missing =
         || Failure::new(format!("there is no process {pid}")).remedy("list them with `ns`");
     let status = kernel::text::read(format!("/proc/{pid}/status")).map_err(|_| missing())?;
-    let mounts =
-        kernel::text::read(format!("/proc/{pid}/mountinfo")).map_err(|_| missing())?;
+    let mounts = kernel::text::read(format!("/proc/{pid}/mountinfo")).map_err(|_| missing())?;
     let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or("");
     let namespaces = Namespace::ALL.into_iter().map(|namespace| {
         let (inode, host) = (namespace.inode(process), namespace.inode(Pid::this()));

@@ -14,12 +14,14 @@ mod ending;
 mod explain;
 mod foreground;
 mod images;
+mod inspecting;
 mod lab_box;
 mod life;
 mod many;
 mod overlay;
 mod place;
 mod umoci;
+mod updating;
 mod views;
 
 use std::fs;
