@@ -10,6 +10,7 @@
 use crate::container::{Held, Record, State};
 use crate::engine::{files, moment, scratch};
 use anyhow::{Context, Result};
+use console::failure::Failure;
 use kernel::Pid;
 use namespaces::engine::{labbox, spaces};
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,11 @@ use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long a container may be held by somebody who does not keep it, and kept by somebody who has not
+/// started it.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What its keeper says of it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -139,14 +145,49 @@ pub fn forget(root: &Path, directory: &Path) -> Result<()> {
     Place::of(root, &id).remove()
 }
 
+/// Takes hold of a container; none if somebody keeps it, or it is gone. Who only looks at it, or is about
+/// to keep or remove it, holds it for a moment, too: that is waited for.
+pub fn hold(root: &Path, record: &Record) -> Result<Option<Held>> {
+    let (directory, place) = (record.directory(root), Place::of(root, &record.id));
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let held = Held::of(&directory)?;
+        // Who runs one in the foreground that is to be removed has neither a place nor a state.
+        let kept = || {
+            Ok::<_, anyhow::Error>(
+                place.exists() || record.auto_remove && record.state(root)?.is_none(),
+            )
+        };
+        if held.is_some() || !directory.exists() || kept()? || Instant::now() > deadline {
+            return Ok(held);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Does this to a container for as long as somebody keeps it, until it was done to a process of it: of one
+/// that is about to be started there is none yet.
+pub fn insist(root: &Path, record: &Record, act: impl Fn() -> Result<bool>) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while !act()? && hold(root, record)?.is_none() && record.directory(root).exists() {
+        if Instant::now() > deadline {
+            let words = format!("container {} has no process, but somebody keeps it", record.name);
+            let remedy = "it may be being made; see whether its command line is stopped (Ctrl-Z): \
+                          `fg` lets it go on";
+            return Err(Failure::new(words).remedy(remedy).code(1).into());
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
+}
+
 /// What is true of a container, and its keeper's word on it. What a killed keeper has left untrue is
 /// put right.
 ///
 /// # Errors
 /// If a record of it cannot be read.
 pub fn look(root: &Path, record: &Record) -> Result<(Status, Live, State)> {
-    let directory = record.directory(root);
-    let held = Held::of(&directory)?;
+    let held = hold(root, record)?;
     let mut state = match record.state(root)? {
         // Who runs one in the foreground that is to be removed writes nothing down, and was killed.
         None if record.auto_remove && held.is_some() => {

@@ -3,7 +3,8 @@
 use crate::container::{Held, Record, State};
 use crate::engine::digest::is_prefix;
 use crate::engine::{container_names, files, scratch, words};
-use anyhow::Result;
+use anyhow::{Context, Result};
+use nix::fcntl::FlockArg;
 use std::path::{Path, PathBuf};
 
 /// All containers: the records that can be read, and what is wrong with the others.
@@ -100,6 +101,25 @@ pub fn find_or_none(root: &Path, text: &str) -> Result<Option<Record>> {
         Err(error) if words::is_missing(&error) => Ok(None),
         found => found.map(Some),
     }
+}
+
+/// Changes a record as it is by now, one at a time: several files are never put in its place at once, and
+/// nobody's change is lost. Returns what it was.
+pub(crate) fn change(
+    root: &Path,
+    record: &Record,
+    change: impl FnOnce(&mut Record) -> Result<()>,
+) -> Result<Record> {
+    let gone = || words::no_such_container(&record.name, Vec::new());
+    let all = root.join("containers");
+    let _alone = scratch::lock(&all, FlockArg::LockExclusive)?.ok_or_else(gone)?;
+    let path = config(root, &record.id);
+    let old: Record = files::read_json(&path)?.ok_or_else(gone)?;
+    let mut new = old.clone();
+    change(&mut new)?;
+    let written = files::write_json(&path, &new);
+    written.with_context(|| format!("what container {} is to be", record.name))?;
+    Ok(old)
 }
 
 /// A record as it is now: `rename` and `update` write it anew. If it cannot be read, as it was.

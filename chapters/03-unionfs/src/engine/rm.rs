@@ -1,7 +1,6 @@
 //! `rm`: a container goes, with all that it has written. Its image stays.
 
-use crate::container::Held;
-use crate::engine::live::Place;
+use crate::engine::live::{self, Place};
 use crate::engine::records;
 use crate::engine::store::Store;
 use crate::engine::words;
@@ -48,7 +47,7 @@ pub fn rm(options: &Options, global: &Global) -> Result<u8> {
         let directory = record.directory(&store.root);
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(held) = Held::of(&directory)? {
+            if let Some(held) = live::hold(&store.root, &record)? {
                 held.remove(Some(&record))?;
                 return Ok(text.clone());
             }
@@ -70,21 +69,25 @@ pub fn rm(options: &Options, global: &Global) -> Result<u8> {
 /// Kills all processes of a container, if it runs.
 fn kill(root: &Path, text: &str) -> Result<()> {
     let Ok(record) = records::find(root, text) else { return Ok(()) };
-    if Held::of(&record.directory(root))?.is_some() {
+    if live::hold(root, &record)?.is_some() {
         return Ok(());
     }
-    // Not to be started again.
-    Place::of(root, &record.id).stop()?;
-    if stop::signal_if_running(&record.id, Signal::SIGKILL as i32)? {
-        return Ok(());
-    }
-    // Where it could have no group, its processes are known by its mark alone.
-    for pid in spaces::processes()? {
-        if spaces::container_of(pid).as_ref() == Some(&record.id)
-            && let Ok(pidfd) = process::open(pid)
-        {
-            process::send_signal(pidfd, Signal::SIGKILL)?;
+    live::insist(root, &record, || {
+        // Not to be started again.
+        Place::of(root, &record.id).stop()?;
+        if stop::signal_if_running(&record.id, Signal::SIGKILL as i32)? {
+            return Ok(true);
         }
-    }
-    Ok(())
+        // Where it could have no group, its processes are known by its mark alone.
+        let mut any = false;
+        for pid in spaces::processes()? {
+            if spaces::container_of(pid).as_ref() == Some(&record.id)
+                && let Ok(pidfd) = process::open(pid)
+            {
+                process::send_signal(pidfd, Signal::SIGKILL)?;
+                any = true;
+            }
+        }
+        Ok(any)
+    })
 }

@@ -3,7 +3,7 @@
 use crate::container::{Held, Record};
 use crate::engine::attach::{self, Attached};
 use crate::engine::background;
-use crate::engine::live::Place;
+use crate::engine::live::{self, Place};
 use crate::engine::run::Mechanisms;
 use crate::engine::stop::{self, StopOptions};
 use crate::engine::store::Store;
@@ -91,7 +91,7 @@ fn start_one(
 ) -> Result<Result<bool, u8>> {
     let root = global.data_directory()?;
     let directory = record.directory(&root);
-    if Held::of(&directory)?.is_none() {
+    if live::hold(&root, record)?.is_none() {
         return match directory.exists() {
             true if attached.is_some() => Err(words::already_running(&record.name)),
             true => Ok(Ok(false)),

@@ -3,7 +3,7 @@
 use crate::container::{Held, Record};
 use crate::engine::live::{self, Place, Status};
 use crate::engine::store::Store;
-use crate::engine::{attach, container_names, files, records, words};
+use crate::engine::{attach, container_names, records, words};
 use anyhow::Result;
 use cgroups::engine::{names, stop};
 use console::failure::Failure;
@@ -92,25 +92,26 @@ pub fn stop_one(root: &Path, record: &Record, options: &StopOptions) -> Result<(
     if matches!(status, Status::Created | Status::Exited) {
         return Ok(());
     }
-    let place = Place::of(root, &record.id);
-    place.stop()?;
-    if !stop::stop_if_running(&record.id, signal, seconds)? && status == Status::Running {
-        // Without a group it is known by its mark alone.
-        end_by_mark(root, record, signal, seconds)?;
-    }
+    live::insist(root, record, || {
+        Place::of(root, &record.id).stop()?;
+        Ok(stop::stop_if_running(&record.id, signal, seconds)?
+            // Without a group it is known by its mark alone.
+            || end_by_mark(root, record, signal, seconds)?)
+    })?;
     wait_until_let_go(root, record)
 }
 
-fn end_by_mark(root: &Path, record: &Record, signal: i32, seconds: i64) -> Result<()> {
+/// Says whether there was a process to end.
+fn end_by_mark(root: &Path, record: &Record, signal: i32, seconds: i64) -> Result<bool> {
     let live = Place::of(root, &record.id).read()?.unwrap_or_default();
-    let Some(pid) = live::first_process(record, &live) else { return Ok(()) };
-    let Ok(pidfd) = process::open(pid) else { return Ok(()) };
+    let Some(pid) = live::first_process(record, &live) else { return Ok(false) };
+    let Ok(pidfd) = process::open(pid) else { return Ok(false) };
     process::send_signal_number(&pidfd, signal)?;
     let wait = u16::try_from(seconds.saturating_mul(1000)).map_or(PollTimeout::MAX, Into::into);
     if !matches!(poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], wait), Ok(1)) {
         process::send_signal(&pidfd, Signal::SIGKILL)?;
     }
-    Ok(())
+    Ok(true)
 }
 
 fn wait_until_let_go(root: &Path, record: &Record) -> Result<()> {
@@ -137,15 +138,19 @@ pub fn kill(options: &KillOptions, global: &Global) -> Result<u8> {
         if live::look(&root, &record)?.0 != Status::Running {
             return Err(words::not_running_to_kill(text, &record.id));
         }
-        if signal == Signal::SIGKILL as i32 {
-            Place::of(&root, &record.id).stop()?;
-        }
-        if !stop::signal_if_running(&record.id, signal)? {
-            let live = Place::of(&root, &record.id).read()?.unwrap_or_default();
-            if let Some(pid) = live::first_process(&record, &live) {
-                process::send_signal_number(&process::open(pid)?, signal)?;
+        live::insist(&root, &record, || {
+            let place = Place::of(&root, &record.id);
+            if signal == Signal::SIGKILL as i32 {
+                place.stop()?;
             }
-        }
+            if stop::signal_if_running(&record.id, signal)? {
+                return Ok(true);
+            }
+            let live = place.read()?.unwrap_or_default();
+            let Some(pid) = live::first_process(&record, &live) else { return Ok(false) };
+            process::send_signal_number(&process::open(pid)?, signal)?;
+            Ok(true)
+        })?;
         if signal == Signal::SIGKILL as i32 {
             wait_until_let_go(&root, &record)?;
         }
@@ -167,6 +172,13 @@ pub fn wait(options: &WaitOptions, global: &Global) -> Result<u8> {
         let mut before = None;
         loop {
             let (status, live, state) = live::look(&root, &record)?;
+            if !record.directory(&root).exists() {
+                // Only what was killed is removed while it runs, but for one that removes itself.
+                return match record.auto_remove {
+                    true => Err(words::no_such_container(text, Vec::new())),
+                    false => Ok((128 + Signal::SIGKILL as u8).to_string()),
+                };
+            }
             let first = before.get_or_insert(live.restart_count);
             match status {
                 // One that has never run has nothing to wait for, as in Docker.
@@ -186,18 +198,22 @@ pub fn wait(options: &WaitOptions, global: &Global) -> Result<u8> {
 pub fn rename(options: &RenameOptions, global: &Global) -> Result<u8> {
     let store = Store::outside(global)?;
     names::check(&options.name)?;
-    let old = records::find(&store.root, &options.container)?;
-    if old.name == options.name {
-        let failure = Failure::new("Renaming a container with the same name as its current name");
-        return Err(failure.remedy("choose another name").code(1).into());
-    }
-    let new = Record { name: options.name.clone(), ..old.clone() };
-    container_names::take(&store.root, &new)?;
-    let written = files::write_json(&new.directory(&store.root).join("config.json"), &new);
-    if written.is_err() {
+    let found = records::find(&store.root, &options.container)?;
+    let mut taken = None;
+    let changed = records::change(&store.root, &found, |record| {
+        if record.name == options.name {
+            let words = "Renaming a container with the same name as its current name";
+            return Err(Failure::new(words).remedy("choose another name").code(1).into());
+        }
+        record.name = options.name.clone();
+        container_names::take(&store.root, record)?;
+        taken = Some(record.clone());
+        Ok(())
+    });
+    if let (Err(_), Some(new)) = (&changed, taken) {
         container_names::free(&store.root, &new)?;
     }
-    written?;
+    let old = changed?;
     if old.name != old.id {
         container_names::free(&store.root, &old)?;
     }

@@ -4,8 +4,8 @@ use crate::container::Record;
 use crate::engine::known::ByRecord;
 use crate::engine::live::{self, Status};
 use crate::engine::policy::Policy;
-use crate::engine::{files, records};
-use anyhow::{Context, Result};
+use crate::engine::records;
+use anyhow::Result;
 use cgroups::engine::find::Finder;
 use cgroups::engine::update;
 use cgroups::limits::Limits;
@@ -59,20 +59,19 @@ fn change(
         let failure = Failure::new(words).remedy("make a new one without --rm").code(1);
         return Err(failure.into());
     }
-    let mut settings = record.settings.clone();
-    let runs = live::look(root, record)?.0 == Status::Running;
-    if *asked != Limits::default() {
-        settings.limits = match runs {
-            true => {
-                let group = &mut known.container(text)?.group;
-                update::merge(&settings.limits, &update::change(text, group, asked)?)
-            }
-            false => update::change_recorded(text, &settings.limits, asked)?,
-        };
-    }
-    settings.restart = restart.unwrap_or(settings.restart);
-    // It may have been renamed meanwhile.
-    let record = Record { settings, ..records::again(root, record) };
-    let written = files::write_json(&record.directory(root).join("config.json"), &record);
-    written.with_context(|| format!("what container {text} is to be when it is started next"))
+    let changed = records::change(root, record, |record| {
+        if *asked != Limits::default() {
+            let before = &record.settings.limits;
+            record.settings.limits = match live::look(root, record)?.0 == Status::Running {
+                true => {
+                    let group = &mut known.container(&record.id)?.group;
+                    update::merge(before, &update::change(text, group, asked)?)
+                }
+                false => update::change_recorded(text, before, asked)?,
+            };
+        }
+        record.settings.restart = restart.unwrap_or(record.settings.restart);
+        Ok(())
+    });
+    changed.map(drop)
 }

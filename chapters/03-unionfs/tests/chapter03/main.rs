@@ -17,6 +17,7 @@ mod images;
 mod lab_box;
 mod life;
 mod overlay;
+mod together;
 mod umoci;
 mod views;
 
