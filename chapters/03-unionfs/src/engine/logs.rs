@@ -65,7 +65,7 @@ pub fn logs(options: &Options, global: &Global) -> Result<u8> {
         since: time(&options.since)?,
         until: time(&options.until)?,
     };
-    let files = files(&directory);
+    let most = record.settings.log.max_file.max(1);
     // Negative, as in Docker: all.
     let count = match &*options.tail {
         "all" => None,
@@ -77,33 +77,21 @@ pub fn logs(options: &Options, global: &Global) -> Result<u8> {
             }
         },
     };
-    let (skipped, offset) = match count {
-        None => (0, 0),
-        Some(count) => beginning_of_last(&files, count)?,
+    let first = match count {
+        None => after(&directory, most, None)?,
+        Some(count) => {
+            let paths = numbers(&directory, most).map(|number| log::path(&directory, number));
+            last(paths, count)?
+        }
     };
-    let mut current = None;
-    for (index, path) in files.iter().enumerate().skip(skipped) {
-        let Some(mut file) = open(path)? else { continue };
-        if index == skipped {
-            file.seek(SeekFrom::Start(offset))?;
-        }
-        if !print(&mut file, &wanted)? {
-            return Ok(0);
-        }
-        current = Some(file);
-    }
-    if options.follow {
-        follow(&directory, current, &wanted)?;
-    }
+    show(&directory, most, first, &wanted, options.follow)?;
     Ok(0)
 }
 
-/// The files of a log, the oldest first.
-fn files(directory: &Path) -> Vec<PathBuf> {
-    let numbers = (0..).take_while(|number| log::path(directory, *number).exists());
-    let mut files: Vec<PathBuf> = numbers.map(|number| log::path(directory, number)).collect();
-    files.reverse();
-    files
+/// The numbers of a log's files, the newest first. While they are renamed, one at a time is missing.
+fn numbers(directory: &Path, most: u32) -> impl Iterator<Item = u32> {
+    let there = |number| log::path(directory, number).exists();
+    (0..most).take_while(move |number| there(*number) || there(number + 1))
 }
 
 fn open(path: &Path) -> Result<Option<BufReader<File>>> {
@@ -114,17 +102,21 @@ fn open(path: &Path) -> Result<Option<BufReader<File>>> {
     }
 }
 
-/// In which file, and where in it, the last `count` lines begin. Found from the end: a log may be
-/// larger than memory.
-fn beginning_of_last(files: &[PathBuf], count: usize) -> Result<(usize, u64)> {
-    let mut left = count;
-    for (index, path) in files.iter().enumerate().rev() {
-        let mut file = File::open(path).with_context(|| path.display().to_string())?;
-        let length = file.metadata()?.len();
-        if left == 0 {
-            return Ok((index, length));
-        }
+/// The file in which the last `count` lines begin, read to there. Found from the end: a log may be larger
+/// than memory.
+fn last(
+    newest_first: impl Iterator<Item = PathBuf>,
+    count: usize,
+) -> Result<Option<BufReader<File>>> {
+    let (mut left, mut first) = (count, None);
+    for path in newest_first {
+        let Some(mut file) = open(&path)? else { continue };
+        let length = file.get_ref().metadata()?.len();
         let mut end = length;
+        if left == 0 {
+            file.seek(SeekFrom::Start(end))?;
+            return Ok(Some(file));
+        }
         while end > 0 {
             let begin = end.saturating_sub(PIECE);
             file.seek(SeekFrom::Start(begin))?;
@@ -136,18 +128,21 @@ fn beginning_of_last(files: &[PathBuf], count: usize) -> Result<(usize, u64)> {
                 if *byte == b'\n' && at + 1 < length {
                     left -= 1;
                     if left == 0 {
-                        return Ok((index, at + 1));
+                        file.seek(SeekFrom::Start(at + 1))?;
+                        return Ok(Some(file));
                     }
                 }
             }
             end = begin;
         }
-        left -= 1;
+        file.rewind()?;
+        left -= usize::from(length > 0);
+        first = Some(file);
         if left == 0 {
-            return Ok((index, 0));
+            break;
         }
     }
-    Ok((0, 0))
+    Ok(first)
 }
 
 /// Prints what is whole in a file from here on; false if nobody wants more.
@@ -202,34 +197,63 @@ fn offer(out: &mut Vec<u8>, errors: &mut Vec<u8>) -> Result<bool> {
     Ok(wanted)
 }
 
-/// Prints what comes, until the container has ended.
-fn follow(directory: &Path, mut current: Option<BufReader<File>>, wanted: &Wanted) -> Result<()> {
+/// Prints a file from here on, and those that were begun after it; whoever follows, until the container
+/// has ended.
+fn show(
+    directory: &Path,
+    most: u32,
+    mut current: Option<BufReader<File>>,
+    wanted: &Wanted,
+    follows: bool,
+) -> Result<()> {
+    let mut left = most;
     loop {
         // Asked first: what it wrote before it ended is there then.
-        let ended = !directory.exists() || Held::of(directory)?.is_some();
-        let path = log::path(directory, 0);
+        let ended = !follows || !directory.exists() || Held::of(directory)?.is_some();
+        let next = after(directory, most, current.as_ref())?;
         if let Some(file) = &mut current
             && !print(file, wanted)?
         {
             return Ok(());
         }
-        // Another one has been begun, and this one is read to its end.
-        let of = |file: &File| file.metadata().map(|found| found.ino()).ok();
-        let newest = std::fs::metadata(&path).map(|found| found.ino()).ok();
-        if newest.is_some() && current.as_ref().and_then(|file| of(file.get_ref())) != newest {
-            if let Some(file) = &mut current
-                && !print(file, wanted)?
-            {
-                return Ok(());
-            }
-            current = open(&path)?;
-            continue;
-        }
-        if ended {
+        // Who does not follow is not kept by one that writes faster than this.
+        left -= u32::from(!follows && next.is_some());
+        if next.is_some() && left > 0 {
+            // Nothing more is written into the one before.
+            current = next;
+        } else if ended {
             return Ok(());
+        } else {
+            std::thread::sleep(PAUSE);
         }
-        std::thread::sleep(PAUSE);
     }
+}
+
+/// The file that was begun after this one; the oldest, if this one is gone. None if it is the newest. A
+/// file is renamed from each number to the next: looked for in this order, none is missed.
+fn after(
+    directory: &Path,
+    most: u32,
+    current: Option<&BufReader<File>>,
+) -> Result<Option<BufReader<File>>> {
+    let path = |number| log::path(directory, number);
+    let inode = current.map(|file| file.get_ref().metadata()).transpose()?.map(|file| file.ino());
+    let is_current = |number: &u32| {
+        std::fs::metadata(path(*number)).is_ok_and(|found| Some(found.ino()) == inode)
+    };
+    while let Some(number) = numbers(directory, most).find(is_current) {
+        let Some(newer) = number.checked_sub(1) else { return Ok(None) };
+        let next = open(&path(newer))?;
+        // Had they been renamed in between, it would be the one after the next.
+        if is_current(&number) {
+            return Ok(next);
+        }
+    }
+    let mut oldest = None;
+    for number in numbers(directory, most) {
+        oldest = open(&path(number))?.or(oldest);
+    }
+    Ok(oldest)
 }
 
 /// A moment, or how long ago.
@@ -268,13 +292,23 @@ mod tests {
         fs::write(&old, "1\n22\n333\n").unwrap();
         fs::write(&new, "4\n55\n").unwrap();
         let files = [old, new];
-        let found = |count| beginning_of_last(&files, count).unwrap();
-        assert_eq!(found(0), (1, 5));
-        assert_eq!(found(1), (1, 2));
-        assert_eq!(found(2), (1, 0));
-        assert_eq!(found(3), (0, 5));
-        assert_eq!(found(5), (0, 0));
-        assert_eq!(found(9), (0, 0));
+        let found = |count| {
+            let mut text = String::new();
+            last(files.iter().rev().cloned(), count)
+                .unwrap()
+                .unwrap()
+                .read_to_string(&mut text)
+                .unwrap();
+            text
+        };
+        assert_eq!(found(0), "");
+        assert_eq!(found(1), "55\n");
+        assert_eq!(found(2), "4\n55\n");
+        // Those of later files follow.
+        assert_eq!(found(3), "333\n");
+        assert_eq!(found(5), "1\n22\n333\n");
+        assert_eq!(found(9), "1\n22\n333\n");
+        assert!(last([].into_iter(), 3).unwrap().is_none());
     }
 
     #[test]
