@@ -122,7 +122,7 @@ impl Run<'_> {
                 None => ends,
             };
             mechanisms.iter().try_for_each(|mechanism| mechanism.settled(&child))?;
-            output.run(&child, ends, signals)?;
+            output.run(&child, ends, signals, || self.place.is_stopped())?;
             Ok(process::wait(&child)?)
         });
         let mut words = None;

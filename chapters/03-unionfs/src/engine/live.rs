@@ -22,8 +22,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long a container may be held by somebody who does not keep it, and kept by somebody who has not
-/// started it.
+/// How long a container may be held by somebody who does not keep it.
+const A_MOMENT: Duration = Duration::from_secs(1);
+/// How long it may be kept by somebody who has not started it yet.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What its keeper says of it.
@@ -149,7 +150,7 @@ pub fn forget(root: &Path, directory: &Path) -> Result<()> {
 /// to keep or remove it, holds it for a moment, too: that is waited for.
 pub fn hold(root: &Path, record: &Record) -> Result<Option<Held>> {
     let (directory, place) = (record.directory(root), Place::of(root, &record.id));
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + A_MOMENT;
     loop {
         let held = Held::of(&directory)?;
         // Who runs one in the foreground that is to be removed has neither a place nor a state.

@@ -80,8 +80,15 @@ impl Output {
         Ok(Output { log, listener, attached, input_once, input: Vec::new(), input_ends: false })
     }
 
-    /// Passes on until a container has ended, and what it has left.
-    pub fn run(&mut self, child: &Child, mut ends: Ends, signals: &mut Signals) -> Result<()> {
+    /// Passes on until a container has ended, and what it has left: to who does not read it, as long as
+    /// nobody has stopped the container.
+    pub fn run(
+        &mut self,
+        child: &Child,
+        mut ends: Ends,
+        signals: &mut Signals,
+        is_stopped: impl Fn() -> bool,
+    ) -> Result<()> {
         self.input.clear();
         self.input_ends = false;
         // From here on little of it is needed, perhaps for days, and there may be a thousand of us.
@@ -101,8 +108,13 @@ impl Output {
             }
         }
         // All who wrote are dead: what can be read now is all that there is.
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            let ready = self.poll(None, &ends, None, Some(Duration::ZERO))?;
+            let longest = if self.is_behind() { Duration::from_millis(50) } else { Duration::ZERO };
+            let ready = self.poll(None, &ends, None, Some(longest))?;
+            if self.is_behind() && Instant::now() > deadline && is_stopped() {
+                self.attached.retain(|wire| !wire.is_behind());
+            }
             if !ready.sources.contains(&true) && !self.is_behind() {
                 break;
             }
@@ -165,15 +177,15 @@ impl Output {
             fds.push(PollFd::new(input.as_fd(), PollFlags::POLLOUT));
         }
         let first_source = fds.len();
-        let events = if behind { PollFlags::empty() } else { PollFlags::POLLIN };
-        fds.extend(ends.sources.iter().map(|(source, _)| PollFd::new(source.as_fd(), events)));
+        // While somebody is behind they wait. One of which nobody writes any more would always be ready.
+        let sources = ends.sources.iter().filter(|_| !behind);
+        fds.extend(sources.map(|(source, _)| PollFd::new(source.as_fd(), PollFlags::POLLIN)));
         let longest = longest.map_or(Ok(PollTimeout::NONE), PollTimeout::try_from)?;
         match poll(&mut fds, longest) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
         }
-        // A source of which nobody writes any more is always ready; while somebody is behind, it waits, too.
-        let ready = |fd: &PollFd| !behind && fd.any().unwrap_or(false);
+        let ready = |fd: &PollFd| fd.any().unwrap_or(false);
         let sources = fds[first_source..].iter().map(ready).collect();
         let ended = child.is_some() && fds[1].any().unwrap_or(false);
         drop(fds);

@@ -1,12 +1,17 @@
 //! Several commands on one container at the same time: none of them is told what is not so, and none is lost.
 
 use std::fs::File;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
-use testkit::{Output, Program, fresh_root, wait_for};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use testkit::{Output, Program, fresh_root, host, wait_for};
 
 use crate::background::Background;
 use crate::minidock;
@@ -109,4 +114,46 @@ fn who_waits_for_one_is_told_when_it_is_removed() {
     thread::sleep(Duration::from_millis(200));
     minidock(state, "rm -f").arg(&container.name).run().success();
     wait.wait().success().stdout("137\n");
+}
+
+#[test]
+fn who_does_not_read_is_in_nobodys_way() {
+    let state = fresh_root();
+    let state = state.path();
+    minidock(state, "run --rm lab true").run().success();
+    let fifo = state.join("fifo");
+    mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+    // Open at both ends: nobody has to wait for the other, and nobody reads.
+    let reader = File::options().read(true).write(true).open(&fifo).unwrap();
+    let run = minidock(state, "run --name it lab")
+        .sh("trap 'exit 7' TERM; while :; do echo y; done")
+        .within(&format!("exec \"$@\" > {}", fifo.display()))
+        .spawn();
+    wait_for("a full pipe", || {
+        let room = poll(&mut [PollFd::new(reader.as_fd(), PollFlags::POLLOUT)], PollTimeout::ZERO);
+        (room.unwrap() == 0).then_some(())
+    });
+    let pid: i32 = minidock(state, "inspect -f {{.State.Pid}} it").run().trimmed().parse().unwrap();
+    // What its command line is sent arrives all the same.
+    run.signal(Signal::SIGTERM);
+    wait_for("its end", || (!host::is_alive(pid)).then_some(()));
+    minidock(state, "stop it").run().success();
+    minidock(state, "wait it").run().success().stdout("7\n");
+    minidock(state, "rm it").run().success();
+    // Nobody can read it any more.
+    drop(reader);
+    run.wait();
+}
+
+#[test]
+fn output_that_does_not_wait_is_waited_for() {
+    let state = fresh_root();
+    let state = state.path();
+    // dd(1) leaves its output so, and whoever shares it has it so.
+    let run = minidock(state, "run lab")
+        .sh("i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done")
+        .within("{ dd if=/dev/null oflag=nonblock 2>/dev/null; \"$@\"; } | { sleep 0.5; cat; }")
+        .run();
+    let lines: Vec<String> = (0..20000).map(|n| format!("line {n}\n")).collect();
+    run.success().stdout(&lines.concat());
 }
