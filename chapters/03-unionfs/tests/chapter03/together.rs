@@ -125,8 +125,8 @@ fn who_does_not_read_is_in_nobodys_way() {
     mkfifo(&fifo, Mode::S_IRWXU).unwrap();
     // Open at both ends: nobody has to wait for the other, and nobody reads.
     let reader = File::options().read(true).write(true).open(&fifo).unwrap();
-    let run = minidock(state, "run --name it lab")
-        .sh("trap 'exit 7' TERM; while :; do echo y; done")
+    let run = minidock(state, "run --init --name it lab")
+        .sh("while :; do echo y; done")
         .within(&format!("exec \"$@\" > {}", fifo.display()))
         .spawn();
     wait_for("a full pipe", || {
@@ -138,7 +138,7 @@ fn who_does_not_read_is_in_nobodys_way() {
     run.signal(Signal::SIGTERM);
     wait_for("its end", || (!host::is_alive(pid)).then_some(()));
     minidock(state, "stop it").run().success();
-    minidock(state, "wait it").run().success().stdout("7\n");
+    minidock(state, "wait it").run().success().stdout("143\n");
     minidock(state, "rm it").run().success();
     // Nobody can read it any more.
     drop(reader);
