@@ -110,12 +110,14 @@ impl Output {
         // All who wrote are dead: what can be read now is all that there is.
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let longest = if self.is_behind() { Duration::from_millis(50) } else { Duration::ZERO };
+            // Asked first: while somebody was behind, nothing was looked at.
+            let behind = self.is_behind();
+            let longest = if behind { Duration::from_millis(50) } else { Duration::ZERO };
             let ready = self.poll(None, &ends, None, Some(longest))?;
             if self.is_behind() && Instant::now() > deadline && is_stopped() {
                 self.attached.retain(|wire| !wire.is_behind());
             }
-            if !ready.sources.contains(&true) && !self.is_behind() {
+            if !behind && !ready.sources.contains(&true) {
                 break;
             }
             self.read(&mut ends, &ready.sources);

@@ -152,8 +152,8 @@ fn output_that_does_not_wait_is_waited_for() {
     // dd(1) leaves its output so, and whoever shares it has it so.
     let run = minidock(state, "run lab")
         .sh("i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done")
-        .within("{ dd if=/dev/null oflag=nonblock 2>/dev/null; \"$@\"; } | { sleep 0.5; cat; }")
+        .within("{ dd if=/dev/null oflag=nonblock 2>/dev/null; \"$@\" || echo code $? >&2; } | { sleep 0.5; cat; }")
         .run();
     let lines: Vec<String> = (0..20000).map(|n| format!("line {n}\n")).collect();
-    run.success().stdout(&lines.concat());
+    run.success().stderr("").stdout(&lines.concat());
 }
