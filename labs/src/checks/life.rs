@@ -67,7 +67,19 @@ pub(crate) fn kept(subject: &Subject) -> Found {
             return Ok(Verdict::fail("it does not find what it has written", &evidence, help));
         }
     }
-    Ok(Verdict::pass("the same layer after `stop`, `start` and `restart`", &evidence))
+    // Unless it was said of it when it was made.
+    let thrown_away = Life::made(subject, life.image.clone(), "create --rm")?;
+    let container = thrown_away.start("start")?;
+    let upper = thrown_away.write(&container)?;
+    thrown_away.done("kill")?;
+    if testkit::wait_at_most(PATIENCE, || (!upper.exists()).then_some(())).is_none() {
+        let evidence = format!("made with --rm, and {} is there after its end", short(&upper));
+        let help = "whoever keeps it removes at its end what is to be removed then";
+        return Ok(Verdict::fail("it was to go at its end, and stays", &evidence, help));
+    }
+    let observed =
+        "the same layer after `stop`, `start` and `restart`; with --rm, none after its end";
+    Ok(Verdict::pass(observed, &evidence))
 }
 
 pub(crate) fn gone(subject: &Subject) -> Found {
@@ -185,9 +197,13 @@ impl<'a> Life<'a> {
     }
 
     fn of(subject: &'a Subject, image: String) -> Result<Life<'a>, Verdict> {
+        Life::made(subject, image, "create")
+    }
+
+    fn made(subject: &'a Subject, image: String, words: &str) -> Result<Life<'a>, Verdict> {
         let life = Life { subject, image, name: subject.new_name(), said: scratch() };
         let (name, image, command) = (&life.name, &life.image, subject.command());
-        let create = format!("create --name {name} {image} {command} sleep 600");
+        let create = format!("{words} --name {name} {image} {command} sleep 600");
         if !life.says(&create) {
             let help = "its own message says why: `create` has to write a record before anything else is made";
             return Err(Verdict::fail("`create` makes no container", &life.errors(), help));

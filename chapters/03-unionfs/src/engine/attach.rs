@@ -13,8 +13,9 @@ use kernel::signal::{Signal, Signals};
 use kernel::{Errno, Pid, process, terminal};
 use namespaces::engine::streams;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use std::io::{IsTerminal, Write};
-use std::os::fd::AsFd;
+use std::collections::VecDeque;
+use std::io::IsTerminal;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
 /// Options of `attach`.
@@ -116,7 +117,7 @@ fn keys(text: &str) -> Result<Vec<u8>> {
 pub fn relay(stream: UnixStream, attached: &Attached) -> Result<u8> {
     let Attached { tty, input, pass_signals, ref keys } = *attached;
     let mut wire = Wire::on(stream)?;
-    let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
+    let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
     // Who puts our terminal back, should we be killed: it waits for our end.
     let mut keeper = None;
     if tty && input && stdin.is_terminal() {
@@ -129,21 +130,31 @@ pub fn relay(stream: UnixStream, attached: &Attached) -> Result<u8> {
     let mut reading = input;
     let (mut typed, mut asked) = (0, 0);
     let mut piece = [0; 16 << 10];
+    // What has come. Who reads our output may take its time: signals and keys are passed on meanwhile.
+    let mut messages = VecDeque::new();
     loop {
-        let mut events = PollFlags::POLLIN;
+        let output = messages.front().and_then(|(kind, _)| match kind {
+            Kind::Output => Some(stdout.as_fd()),
+            Kind::Error => Some(stderr.as_fd()),
+            _ => None,
+        });
+        let mut fds = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+        fds.extend(output.map(|output| PollFd::new(output, PollFlags::POLLOUT)));
+        let mut events = PollFlags::empty();
+        events.set(PollFlags::POLLIN, messages.is_empty());
         events.set(PollFlags::POLLOUT, wire.is_behind());
-        let mut fds = vec![
-            PollFd::new(wire.as_fd(), events),
-            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
-        ];
-        if reading && !wire.is_behind() {
-            fds.push(PollFd::new(stdin.as_fd(), PollFlags::POLLIN));
+        if !events.is_empty() {
+            fds.push(PollFd::new(wire.as_fd(), events));
         }
+        let reads = reading && !wire.is_behind();
+        fds.extend(reads.then(|| PollFd::new(stdin.as_fd(), PollFlags::POLLIN)));
         match poll(&mut fds, PollTimeout::NONE) {
             Err(Errno::EINTR) => continue,
             polled => polled?,
         };
-        let has_input = fds.get(2).is_some_and(|fd| fd.any().unwrap_or(false));
+        let ready = |fd: Option<&PollFd>| fd.is_some_and(|fd| fd.any().unwrap_or(false));
+        let has_room = output.is_some() && ready(fds.get(1));
+        let has_input = reads && ready(fds.last());
         drop(fds);
         wire.flush();
         while let Some(received) = signals.receive()? {
@@ -181,10 +192,17 @@ pub fn relay(stream: UnixStream, attached: &Attached) -> Result<u8> {
                 Err(errno) => return Err(errno).context("standard input"),
             }
         }
-        for (kind, bytes) in wire.receive() {
+        if let (Some(output), true, Some((_, bytes))) = (output, has_room, messages.front_mut()) {
+            write_some(output, bytes)?;
+        }
+        if messages.is_empty() {
+            messages.extend(wire.receive());
+            if messages.is_empty() && wire.is_over {
+                return Err(gone());
+            }
+        }
+        while let Some((kind, bytes)) = messages.front() {
             match kind {
-                Kind::Output => write(&mut stdout.lock(), &bytes)?,
-                Kind::Error => write(&mut std::io::stderr().lock(), &bytes)?,
                 Kind::End => {
                     drop(keeper);
                     let (code, words) = bytes.split_first().unwrap_or((&OURS, &[]));
@@ -193,11 +211,9 @@ pub fn relay(stream: UnixStream, attached: &Attached) -> Result<u8> {
                     }
                     return Ok(*code);
                 }
-                Kind::Input | Kind::Size | Kind::Signal => {}
-            }
-        }
-        if wire.is_over {
-            return Err(gone());
+                Kind::Output | Kind::Error if !bytes.is_empty() => break,
+                _ => messages.pop_front(),
+            };
         }
     }
 }
@@ -229,12 +245,16 @@ fn gone() -> anyhow::Error {
     failure.remedy("`ps -a` shows how it ended").code(OURS).into()
 }
 
-/// What a reader who has gone does not want, nobody does.
-fn write(to: &mut impl Write, bytes: &[u8]) -> Result<()> {
-    match to.write_all(bytes).and_then(|()| to.flush()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("standard output"),
+/// Writes as much as there is room for. What a reader who has gone does not want, nobody does.
+fn write_some(output: BorrowedFd<'_>, bytes: &mut Vec<u8>) -> Result<()> {
+    // So much fits into a pipe that can be written to (PIPE_BUF in pipe(7)): more might wait.
+    match nix::unistd::write(output, &bytes[..bytes.len().min(4096)]) {
+        Ok(count) => drop(bytes.drain(..count)),
+        Err(Errno::EINTR | Errno::EAGAIN) => {}
+        Err(Errno::EPIPE) => bytes.clear(),
+        Err(errno) => return Err(errno).context("standard output"),
     }
+    Ok(())
 }
 
 fn send_size(wire: &mut Wire, tty: bool) {

@@ -133,11 +133,9 @@ impl Log {
     fn rotate(&mut self) -> Result<()> {
         let directory = self.path.parent().context("it lies in a directory")?;
         let last = self.rotation.max_file.saturating_sub(1);
-        for number in (0..last).rev() {
-            let older = path(directory, number);
-            if older.exists() {
-                fs::rename(&older, path(directory, number + 1))?;
-            }
+        let are = (0..last).take_while(|number| path(directory, *number).exists()).count();
+        for number in (0..last).take(are).rev() {
+            fs::rename(path(directory, number), path(directory, number + 1))?;
         }
         if last == 0 {
             fs::remove_file(&self.path)?;

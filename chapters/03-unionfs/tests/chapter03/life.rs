@@ -140,6 +140,14 @@ fn a_log_is_followed_to_its_end_over_files_and_stays_within_bounds() {
     let followed = minidock(state, "logs -f slow").run().success().text();
     let lines: Vec<String> = (0..40).map(|n| format!("line {n}")).collect();
     assert_eq!(followed.lines().collect::<Vec<_>>(), lines);
+
+    // Several files are begun between two looks.
+    let options = "--name fast --log-opt max-size=1k --log-opt max-file=4000000000";
+    run_in_background(state, options, "i=0; while [ $i -lt 2000 ]; do echo $i; i=$((i+1)); done");
+    let followed = minidock(state, "logs -f fast").run().success().text();
+    let lines: Vec<String> = (0..2000).map(|n| n.to_string()).collect();
+    assert_eq!(followed.lines().collect::<Vec<_>>(), lines);
+    minidock(state, "logs fast").run().success().stdout(&followed);
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod life;
 mod many;
 mod overlay;
 mod place;
+mod together;
 mod umoci;
 mod updating;
 mod views;
