@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -75,7 +76,15 @@ impl Place {
 
     /// Removes it with all that is in it.
     pub fn remove(&self) -> Result<()> {
-        files::gone(fs::remove_dir_all(&self.0)).with_context(|| self.0.display().to_string())
+        loop {
+            match fs::remove_dir_all(&self.0) {
+                // Somebody has just said that it is stopped, or attaches.
+                Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => {}
+                removed => {
+                    return files::gone(removed).with_context(|| self.0.display().to_string());
+                }
+            }
+        }
     }
 
     /// Whether there is one.
@@ -107,7 +116,7 @@ impl Place {
     pub fn stop(&self) -> Result<()> {
         match File::create(self.0.join("stopped")) {
             // Nobody keeps it.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             made => made.map(drop).with_context(|| self.0.display().to_string()),
         }
     }

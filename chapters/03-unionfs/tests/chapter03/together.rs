@@ -158,3 +158,24 @@ fn output_that_does_not_wait_is_waited_for() {
     let lines: Vec<String> = (0..20000).map(|n| format!("line {n}\n")).collect();
     run.success().stderr("").stdout(&lines.concat());
 }
+
+/// Whoever kills it says so in its place while its shim is removing that.
+#[test]
+fn one_that_is_killed_is_removed_if_that_was_said_of_it() {
+    let state = fresh_root();
+    let state = state.path();
+    minidock(state, "run --rm lab true").run().success();
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for _ in 0..60 {
+                    let container = Background::run(state, "--rm lab sleep 600");
+                    minidock(state, "kill").arg(&container.id).run().success();
+                    let gone = || (!directory(state, &container).exists()).then_some(());
+                    wait_for("its end", gone);
+                    assert!(!state.join("run").join(&container.id).exists());
+                }
+            });
+        }
+    });
+}
