@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use flate2::write::GzEncoder;
 use serde_json::Value;
 use tempfile::TempDir;
-use testkit::{RootDir, fresh_root, outer, peer, program, random_token, scratch};
+use testkit::{RootDir, fresh_root, outer, peer, program, random_token, root_or_skip, scratch};
 
 use crate::minidock;
 use crate::oci::{Layer, put};
@@ -322,6 +322,9 @@ fn ten_imports_at_once_are_ten_images() {
 
 #[test]
 fn a_place_that_nobody_can_write_to_has_a_remedy() {
+    if !root_or_skip("only root makes a mount read-only later") {
+        return;
+    }
     let archive = Archive::new();
     let script = "test -d /mnt || mkdir /mnt; mount -t tmpfs none /mnt
         export MINIDOCK_ROOT=/mnt/root
