@@ -117,12 +117,13 @@ impl Running {
     /// among the descendants by the container's mark in their mount tables (see [`host::container_id`]).
     #[track_caller]
     pub fn container_pid(&self) -> i32 {
-        let own = host::cmdline(self.pid());
         crate::wait_for(&format!("the container of {}", self.command), || {
             host::descendants(self.pid()).into_iter().find(|&pid| {
+                let line = host::cmdline(pid).filter(|line| !line.is_empty());
+                // Between clone and exec the child still carries the command line of its parent, which may have been a
+                // shell's a moment before.
                 host::container_id(pid).is_some()
-                    // Between clone and exec the child still carries the command line of its parent.
-                    && host::cmdline(pid).is_some_and(|line| !line.is_empty() && Some(line) != own)
+                    && line.is_some_and(|line| Some(line) != host::cmdline(self.pid()))
             })
         })
     }
