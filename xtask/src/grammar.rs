@@ -1,8 +1,6 @@
 //! One grammar from the first chapter to the last: the tests that drive an earlier chapter's binary from outside pass on
 //! every later binary, too.
 
-use std::process::Command;
-
 use anyhow::{Context, Result};
 
 use crate::build;
@@ -23,10 +21,7 @@ pub(crate) fn test() -> Result<()> {
                     .env(format!("MINIDOCK_BIN_{number}"), &later.path)
                     .env("MINIDOCK_REQUIRE_PEERS", "1"),
             )?;
-            // Those tests kill command lines before they have seen to what only a later one makes.
-            // State that nobody has: the labs of whoever runs this stay.
-            let nobodys = super::workspace().join("target/nobody's");
-            super::succeed(Command::new(&later.path).arg("clean").env("MINIDOCK_ROOT", nobodys))?;
+            super::clean_up_with(&later.path)?;
         }
     }
     Ok(())

@@ -10,7 +10,7 @@ mod unified;
 mod vm;
 
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -101,6 +101,9 @@ fn usage() -> ExitCode {
 fn ci() -> bool {
     let failed: Vec<&str> =
         CHORES.iter().filter(|chore| !run(chore)).map(|chore| chore.0).collect();
+    if let Err(error) = clean_up() {
+        eprintln!("xtask: what tests have left stays: {error:#}");
+    }
     if !failed.is_empty() {
         eprintln!("xtask: failed: {}", failed.join(", "));
     }
@@ -156,6 +159,20 @@ fn test() -> Result<()> {
     succeed(
         cargo().args(["test", "--workspace", "--no-fail-fast"]).env("MINIDOCK_REQUIRE_PEERS", "1"),
     )
+}
+
+/// Removes what tests have left: they kill command lines and shims, and the directory that holds all groups of ours
+/// stays for the next one.
+fn clean_up() -> Result<()> {
+    let chapters = build::chapters()?;
+    let newest = chapters.iter().max_by(|one, other| one.name.cmp(&other.name));
+    clean_up_with(&newest.context("there is a chapter")?.path)
+}
+
+fn clean_up_with(binary: &Path) -> Result<()> {
+    // State that nobody has: the labs of whoever runs this stay. And cargo's results are to be the last that is printed.
+    let nobodys = workspace().join("target/nobody's");
+    succeed(Command::new(binary).arg("clean").env("MINIDOCK_ROOT", nobodys).stdout(Stdio::null()))
 }
 
 /// The cargo that runs us, in the workspace.
