@@ -26,6 +26,7 @@ pub mod entries;
 pub mod epoch;
 pub mod exec;
 pub mod export;
+pub(crate) mod fields;
 pub mod files;
 pub mod garbage;
 pub mod groups;

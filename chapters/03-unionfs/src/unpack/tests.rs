@@ -1,173 +1,12 @@
 use super::*;
-use crate::engine::pack::{pack_layer, pack_union};
+use crate::engine::pack::pack_layer;
 use nix::sys::stat::lstat;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use tar::{EntryType, Header};
+use std::os::unix::fs::{MetadataExt, symlink};
+use tar::EntryType;
 
-/// An archive, byte by byte: the library that writes them elsewhere refuses to write hostile ones.
-#[derive(Clone, Default)]
-struct Archive(Vec<u8>);
-
-impl Archive {
-    fn new() -> Archive {
-        Archive::default()
-    }
-
-    fn entry(mut self, kind: EntryType, name: &str, target: &str, content: &[u8]) -> Archive {
-        let mut extensions = Vec::new();
-        if name.len() > 100 {
-            extensions.push(("path", name.as_bytes()));
-        }
-        if target.len() > 100 {
-            extensions.push(("linkpath", target.as_bytes()));
-        }
-        if !extensions.is_empty() {
-            self = self.extended(&extensions);
-        }
-        self.raw(header(kind, name, target, content.len() as u64), content)
-    }
-
-    fn raw(mut self, mut header: Header, content: &[u8]) -> Archive {
-        header.set_cksum();
-        self.0.extend_from_slice(header.as_bytes());
-        self.0.extend_from_slice(content);
-        self.0.resize(self.0.len().next_multiple_of(512), 0);
-        self
-    }
-
-    fn extended(self, records: &[(&str, &[u8])]) -> Archive {
-        let mut text = Vec::new();
-        for (key, value) in records {
-            let rest = key.len() + value.len() + 3;
-            let length =
-                (1..).map(|digits| rest + digits).find(|l| l.to_string().len() + rest == *l);
-            text.extend_from_slice(format!("{} {key}=", length.unwrap()).as_bytes());
-            text.extend_from_slice(value);
-            text.push(b'\n');
-        }
-        let header = header(EntryType::XHeader, "PaxHeaders/x", "", text.len() as u64);
-        self.raw(header, &text)
-    }
-
-    fn file(self, name: &str, content: &str) -> Archive {
-        self.entry(EntryType::Regular, name, "", content.as_bytes())
-    }
-
-    fn directory(self, name: &str) -> Archive {
-        self.entry(EntryType::Directory, name, "", b"")
-    }
-
-    fn link(self, name: &str, target: &str) -> Archive {
-        self.entry(EntryType::Symlink, name, target, b"")
-    }
-
-    fn hard(self, name: &str, target: &str) -> Archive {
-        self.entry(EntryType::Link, name, target, b"")
-    }
-
-    fn end(mut self) -> Vec<u8> {
-        self.0.extend_from_slice(&[0; 1024]);
-        self.0
-    }
-}
-
-fn header(kind: EntryType, name: &str, target: &str, size: u64) -> Header {
-    let mut header = Header::new_ustar();
-    header.set_entry_type(kind);
-    let old = header.as_old_mut();
-    for (field, text) in [(&mut old.name, name), (&mut old.linkname, target)] {
-        let length = text.len().min(100);
-        field[..length].copy_from_slice(&text.as_bytes()[..length]);
-    }
-    header.set_size(size);
-    header.set_mode(if kind == EntryType::Directory { 0o755 } else { 0o640 });
-    header.set_mtime(7);
-    header.set_uid(nix::unistd::getuid().as_raw().into());
-    header.set_gid(nix::unistd::getgid().as_raw().into());
-    header
-}
-
-/// Layers that lie on one another, and beside them what none of them may touch.
-struct Layers {
-    dir: tempfile::TempDir,
-    count: usize,
-}
-
-impl Layers {
-    fn new() -> Layers {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("outside")).unwrap();
-        fs::write(dir.path().join("outside/canary"), "alive").unwrap();
-        Layers { dir, count: 0 }
-    }
-
-    fn outside(&self) -> String {
-        self.dir.path().join("outside").display().to_string()
-    }
-
-    fn path(&self, layer: usize) -> PathBuf {
-        self.dir.path().join(layer.to_string())
-    }
-
-    /// The uppermost first.
-    fn lower(&self) -> Vec<PathBuf> {
-        (0..self.count).rev().map(|layer| self.path(layer)).collect()
-    }
-
-    fn union(&self) -> Directory {
-        Directory::root(&self.lower(), Spelling::User).unwrap()
-    }
-
-    fn try_add(&mut self, archive: &[u8]) -> Result<Unpacked> {
-        let (into, below) = (self.path(self.count), self.union());
-        fs::create_dir(&into).unwrap();
-        fs::set_permissions(&into, fs::Permissions::from_mode(0o755)).unwrap();
-        let unpacked = unpack(archive, &into, &below, Spelling::User);
-        // Whatever became of the archive, nothing outside of the layer is another.
-        let outside = self.dir.path().join("outside");
-        assert_eq!(fs::read_to_string(outside.join("canary")).unwrap(), "alive");
-        assert_eq!(fs::metadata(outside.join("canary")).unwrap().nlink(), 1);
-        assert_eq!(fs::read_dir(outside).unwrap().count(), 1);
-        if unpacked.is_ok() {
-            self.count += 1;
-        }
-        unpacked
-    }
-
-    #[track_caller]
-    fn add(&mut self, archive: Archive) -> PathBuf {
-        self.try_add(&archive.end()).unwrap();
-        self.path(self.count - 1)
-    }
-
-    #[track_caller]
-    fn refuses(archive: Archive, words: &str) {
-        Layers::new().refuses_on_top(&archive.end(), words);
-    }
-
-    #[track_caller]
-    fn refuses_on_top(&mut self, archive: &[u8], words: &str) {
-        let error = self.try_add(archive).unwrap_err();
-        let (told, _) = console::told(&error, 1);
-        assert!(told.contains(words), "{words:?} is not in {told:?}");
-        assert!(told.contains("\n  try: "), "no remedy in {told:?}");
-        let error = format!("{error:#}");
-        let mut parts: Vec<&str> = error.split(": ").collect();
-        parts.sort_unstable();
-        assert!(parts.windows(2).all(|two| two[0] != two[1]), "twice the same in {error:?}");
-    }
-
-    /// All paths of the union.
-    fn seen(&self) -> Vec<String> {
-        let mut out = Vec::new();
-        pack_union(&self.union(), &mut out, None).unwrap();
-        let mut archive = tar::Archive::new(&out[..]);
-        let path = |entry: tar::Entry<&[u8]>| entry.path().unwrap().display().to_string();
-        archive.entries().unwrap().map(|entry| path(entry.unwrap())).skip(1).collect()
-    }
-}
+use self::made::{Archive, Layers, header, sparse};
 
 fn packed(layer: &Path) -> Vec<u8> {
     let mut out = Vec::new();
@@ -241,110 +80,6 @@ fn marks_survive_the_way_into_an_archive_and_back() {
     layers.try_add(&bytes).unwrap();
     assert_eq!(layers.seen(), ["a/", "a/b", "c/", "c/n"]);
     assert!(packed(&upper) == bytes);
-}
-
-#[test]
-fn names_that_lead_out_are_refused_and_absolute_ones_land_inside() {
-    let bad = ["../x", "a/../../x", "/../x", "..", "a/b/../../../outside/canary"];
-    for name in bad {
-        Layers::refuses(Archive::new().file(name, "evil"), "leads out of the layer");
-        Layers::refuses(Archive::new().directory(name), "leads out of the layer");
-        Layers::refuses(Archive::new().link(name, "x"), "leads out of the layer");
-        let hard = Archive::new().file("x", "").hard("y", name);
-        Layers::refuses(hard, "leads out of the layer");
-    }
-    let mut layers = Layers::new();
-    let canary = format!("{}/canary", layers.outside());
-    let layer = layers.add(Archive::new().file(&canary, "inside"));
-    let inside = layer.join(canary.trim_start_matches('/'));
-    assert_eq!(fs::read_to_string(inside).unwrap(), "inside");
-    Layers::refuses(Archive::new().extended(&[("path", b"a\0b")]).file("x", ""), "NUL byte");
-}
-
-#[test]
-fn links_are_followed_inside_only() {
-    for up in ["", "../../../../../../../../../.."] {
-        let mut layers = Layers::new();
-        let outside = layers.outside();
-        let target = format!("{up}{outside}");
-        // Through a link, through a link to a link, and through a directory that became a link.
-        let layer = layers.add(
-            Archive::new()
-                .link("one", &target)
-                .file("one/canary", "evil")
-                .link("two", "one")
-                .file("two/more", "evil")
-                .directory("three")
-                .file("three/before", "")
-                .link("three", &target)
-                .file("three/canary", "last"),
-        );
-        let inside = layer.join(outside.trim_start_matches('/'));
-        assert_eq!(fs::read_to_string(inside.join("canary")).unwrap(), "last");
-        assert_eq!(fs::read_to_string(inside.join("more")).unwrap(), "evil");
-        assert!(lstat(&layer.join("three")).unwrap().st_mode & 0o170000 == 0o120000);
-    }
-    let round = Archive::new().link("a", "b").link("b", "a").file("a/x", "");
-    Layers::refuses(round, "ELOOP");
-    Layers::refuses(Archive::new().file("a", "").file("a/x", ""), "is no directory");
-}
-
-#[test]
-fn a_link_itself_is_replaced_and_not_written_through() {
-    let mut layers = Layers::new();
-    let canary = format!("{}/canary", layers.outside());
-    let layer = layers
-        .add(Archive::new().link("a", &canary).file("a", "own").link("b", &canary).hard("c", "b"));
-    assert_eq!(fs::read_to_string(layer.join("a")).unwrap(), "own");
-    assert_eq!(fs::read_link(layer.join("c")).unwrap(), Path::new(&canary));
-    let mut chmod = header(EntryType::Symlink, "d", &canary, 0);
-    chmod.set_mode(0o7777);
-    layers.add(Archive::new().raw(chmod, b""));
-}
-
-#[test]
-fn hard_links_lead_to_files_of_the_layers_only() {
-    let outside = Layers::new();
-    let canary = format!("{}/canary", outside.outside());
-    Layers::refuses(Archive::new().hard("x", &canary), "which is not there");
-    Layers::refuses(Archive::new().hard("x", "nothing"), "which is not there");
-    Layers::refuses(Archive::new().directory("d").hard("x", "d"), "a directory");
-    Layers::refuses(Archive::new().hard("x", "/"), "a hard link to the root");
-    Layers::refuses(Archive::new().hard("x", ".wh.a"), "a hard link to a whiteout");
-    let mark = format!("d/.wh.{}", "n".repeat(255));
-    Layers::refuses(Archive::new().directory("d").hard("x", &mark), "a hard link to a whiteout");
-    Layers::refuses(Archive::new().hard("x", ""), "a link to nothing");
-    let mut layers = Layers::new();
-    layers.add(Archive::new().file("a", ""));
-    let gone = Archive::new().file(".wh.a", "").hard("x", "a").end();
-    layers.refuses_on_top(&gone, "which is not there");
-    fs::remove_dir_all(layers.path(1)).unwrap();
-    layers.refuses_on_top(&Archive::new().directory("b").hard("x", "b").end(), "a directory");
-    fs::remove_dir_all(layers.path(1)).unwrap();
-    let same = layers.add(Archive::new().file("s", "kept").hard("s", "s").hard("s", "./s"));
-    assert_eq!(fs::read_to_string(same.join("s")).unwrap(), "kept");
-}
-
-#[test]
-fn a_hard_link_to_a_lower_file_copies_it_up_with_all_that_it_has() {
-    let mut layers = Layers::new();
-    let mut file = header(EntryType::Regular, "d/a", "", 4);
-    file.set_mode(0o4711);
-    let records: &[(&str, &[u8])] = &[("mtime", b"9.25"), ("SCHILY.xattr.user.x", b"v")];
-    let below = Archive::new().directory("d").link("to-d", "d").extended(records);
-    layers.add(below.raw(file, b"text").link("l", "there").entry(EntryType::Fifo, "p", "", b""));
-    let upper = Archive::new().hard("b", "to-d/a").hard("c", "b").hard("m", "l").hard("q", "p");
-    let layer = layers.add(upper);
-    let meta = fs::metadata(layer.join("b")).unwrap();
-    assert_eq!((meta.mode() & 0o7777, meta.nlink()), (0o4711, 3));
-    assert_eq!((meta.mtime(), meta.mtime_nsec()), (9, 250_000_000));
-    assert_eq!(fs::read_to_string(layer.join("d/a")).unwrap(), "text");
-    let file = fs::File::open(layer.join("c")).unwrap();
-    assert_eq!(kernel::xattr::get(file, c"user.x").unwrap().unwrap(), b"v");
-    assert_eq!(fs::read_link(layer.join("m")).unwrap(), Path::new("there"));
-    // The directory that had to be made is as it is below.
-    assert_eq!(fs::metadata(layer.join("d")).unwrap().mtime(), 7);
-    assert_eq!(layers.seen(), ["b", "c", "d/", "d/a", "l", "m", "p", "q", "to-d"]);
 }
 
 #[test]
@@ -488,45 +223,6 @@ fn what_is_cut_off_or_lies_about_its_size_is_refused() {
     }
 }
 
-fn sparse(name: &str, size: u64, pieces: &[(u64, &[u8])]) -> Archive {
-    let content: Vec<u8> = pieces.concat_content();
-    let mut header = Header::new_gnu();
-    let ours = self::header(EntryType::GNUSparse, name, "", content.len() as u64);
-    header.as_old_mut().name = ours.as_old().name;
-    header.set_entry_type(EntryType::GNUSparse);
-    header.set_size(content.len() as u64);
-    header.set_mode(0o640);
-    header.set_mtime(7);
-    header.set_uid(ours.uid().unwrap());
-    header.set_gid(ours.gid().unwrap());
-    let gnu = header.as_gnu_mut().unwrap();
-    let octal = |field: &mut [u8; 12], number: u64| {
-        // Larger than eleven digits: in base 256.
-        if number < 1 << 33 {
-            field.copy_from_slice(format!("{number:011o}\0").as_bytes());
-        } else {
-            field[4..].copy_from_slice(&number.to_be_bytes());
-            field[0] = 0x80;
-        }
-    };
-    for (field, (offset, piece)) in gnu.sparse.iter_mut().zip(pieces) {
-        octal(&mut field.offset, *offset);
-        octal(&mut field.numbytes, piece.len() as u64);
-    }
-    octal(&mut gnu.realsize, size);
-    Archive::new().raw(header, &content)
-}
-
-trait Concat {
-    fn concat_content(&self) -> Vec<u8>;
-}
-
-impl Concat for [(u64, &[u8])] {
-    fn concat_content(&self) -> Vec<u8> {
-        self.iter().flat_map(|(_, piece)| piece.iter().copied()).collect()
-    }
-}
-
 #[test]
 fn a_sparse_file_keeps_its_holes_and_a_huge_one_is_refused() {
     let block = [b'x'; 512];
@@ -642,21 +338,6 @@ fn what_is_made_on_the_way_is_as_it_is_below() {
 }
 
 #[test]
-fn an_entry_below_a_lower_link_lands_where_that_leads() {
-    let mut layers = Layers::new();
-    let outside = layers.outside();
-    let below = Archive::new().directory("usr/lib").link("lib", "usr/lib").link("out", &outside);
-    layers.add(below);
-    let layer = layers.add(Archive::new().file("lib/a", "a").file("out/canary", "evil"));
-    assert_eq!(fs::read_to_string(layer.join("usr/lib/a")).unwrap(), "a");
-    assert!(fs::symlink_metadata(layer.join("lib")).is_err());
-    let inside = layer.join(outside.trim_start_matches('/')).join("canary");
-    assert_eq!(fs::read_to_string(inside).unwrap(), "evil");
-    let gone = layers.add(Archive::new().file("lib/.wh.a", ""));
-    assert!(!layers.seen().contains(&"usr/lib/a".to_owned()), "{}", gone.display());
-}
-
-#[test]
 fn overlays_own_attributes_are_not_taken() {
     for attribute in ["redirect", "metacopy", "opaque", "whiteout", "origin"] {
         for namespace in ["trusted", "user"] {
@@ -682,14 +363,6 @@ fn what_is_about_all_entries_is_passed_over() {
     assert_eq!(layers.seen(), ["a"]);
 }
 
-#[test]
-fn a_layer_that_is_made_by_hand_leads_nowhere_either() {
-    // A link of the layer itself, put there by nobody's archive.
-    let mut layers = Layers::new();
-    fs::create_dir(layers.path(0)).unwrap();
-    symlink(layers.outside(), layers.path(0).join("l")).unwrap();
-    layers.count = 1;
-    layers.add(Archive::new().file("l/canary", "evil"));
-}
-
 mod forms;
+mod links;
+mod made;
