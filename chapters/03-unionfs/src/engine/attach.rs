@@ -60,6 +60,11 @@ pub struct Attached {
 }
 
 impl AttachOptions {
+    /// Whether nobody asks for anything that a container without a shim could not do.
+    pub fn are_usual(&self) -> bool {
+        self.sig_proxy && self.detach_keys == DETACH_KEYS
+    }
+
     /// For a container that has a terminal or not, and reads input or not.
     pub fn resolve(&self, tty: bool, input: bool) -> Result<Attached> {
         Attached::new(tty, input, self.sig_proxy, &self.detach_keys)

@@ -57,7 +57,8 @@ pub fn run(options: Options, global: &Global, mechanisms: Mechanisms) -> Result<
     let id = new_id()?;
     options.life.refuse_used_cidfile()?;
     let container = options.limited.container();
-    if container.plan_only() || container.removes() && !options.life.detach {
+    let is_attached = !options.life.detach && options.attaches.are_usual();
+    if container.plan_only() || container.removes() && is_attached {
         return in_the_foreground(options, global, id, mechanisms);
     }
     if options.life.detach {

@@ -84,11 +84,14 @@ fn signals_go_through_to_it_unless_they_are_not_to() {
     running.signal(Signal::SIGTERM);
     running.wait().code(9).stdout("ready\ngot\n");
 
-    let it = named();
-    let running = run("--sig-proxy=false", &it);
-    running.signal(Signal::SIGTERM);
-    running.wait().code(143).stdout("ready\n");
-    assert!(status(&it.name).starts_with("Up "), "{}", status(&it.name));
+    // Then it needs a shim, also if it is to be removed at its end.
+    for options in ["--sig-proxy=false", "--sig-proxy=false --rm"] {
+        let it = named();
+        let running = run(options, &it);
+        running.signal(Signal::SIGTERM);
+        running.wait().code(143).stdout("ready\n");
+        assert!(status(&it.name).starts_with("Up "), "{options}: {}", status(&it.name));
+    }
 }
 
 /// PID 1 may have no handler: then asking is of no use, and whoever asks again and again wants to be let go.
